@@ -1,0 +1,313 @@
+//! The commands. [`table`](TABLE) has a row for each; what is true of a command is said there and nowhere
+//! else, and dispatch, arity, COMMAND, INFO's figures and the README's table all derive from the rows.
+//!
+//! To add a command: its function in the file of its group, its row in `table.rs`, its script in the tests.
+//! A command's function never knows sockets, channels or SQL: a read gets a [`View`], a write makes an
+//! [`Op`], a session command changes its [`Session`].
+
+use std::sync::{Arc, LazyLock};
+
+use ahash::AHashMap;
+
+use crate::clients::Clients;
+use crate::limits::UNKNOWN_COMMAND_BYTES;
+use crate::op::Op;
+use crate::reply::{Error, Reply, printable};
+use crate::request::Request;
+use crate::stats::Stats;
+use crate::store::{Store, View};
+
+pub use self::evaluate::evaluate;
+pub use self::session::{REDIS_VERSION, Session};
+pub use self::table::TABLE;
+
+mod argument;
+mod evaluate;
+mod glob;
+mod info;
+mod introspection;
+mod key;
+mod server;
+mod session;
+mod set;
+mod table;
+#[cfg(test)]
+mod testing;
+
+/// One row of the command table.
+#[derive(Debug)]
+pub struct Spec {
+    /// The name in lower case; of a subcommand with its command in front: `client|setname`.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// The version of Redis that had it first.
+    pub since: &'static str,
+    /// What it costs.
+    pub complexity: &'static str,
+    /// What it is about.
+    pub group: Group,
+    /// The number of arguments, the name (and the subcommand's) included; negative: at least so many.
+    pub arity: i32,
+    /// What does not follow from `run`.
+    pub flags: &'static [Flag],
+    /// Where the keys stand among the arguments, if there are any.
+    pub keys: Option<Keys>,
+    /// The arguments, for COMMAND DOCS and redis-cli's hints.
+    pub arguments: &'static [Argument],
+    /// The function, whose type says what kind of command it is.
+    pub run: Run,
+    /// Its subcommands.
+    pub subcommands: &'static [Spec],
+}
+
+/// The function behind a command.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// Reads the store: the selected database, the request.
+    Read(fn(&View<'_>, u8, Request<'_>) -> Reply),
+    /// Asks for a change in the selected database.
+    Write(fn(u8, Request<'_>) -> Result<Op, Error>),
+    /// Reads or changes the connection's own state, or reads the server's.
+    Session(fn(&mut Session, &Environment, Request<'_>) -> Reply),
+    /// Asks the server for something.
+    Control(fn(Request<'_>) -> Result<Control, Error>),
+    /// Only its subcommands do something.
+    Container,
+}
+
+/// What a client can ask of the server as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Write a checkpoint, answer when it is done: SAVE.
+    Save,
+    /// Write a checkpoint, answer at once: BGSAVE.
+    BackgroundSave,
+    /// Finish what was submitted, and end: SHUTDOWN.
+    Shutdown,
+}
+
+/// What a command is about; Redis's groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// The connection: HELLO, AUTH, CLIENT, ...
+    Connection,
+    /// Keys of any type: DEL, SCAN, ...
+    Generic,
+    /// The server: INFO, CONFIG, ...
+    Server,
+    /// Sets.
+    Set,
+}
+
+/// What is true of a command and does not follow from its function. Most are Redis's command flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// For operators: categories `@admin` and `@dangerous`.
+    Admin,
+    /// In this ACL category, which follows neither from the group nor from the other flags.
+    Category(&'static str),
+    /// Needs memory: refused at the memory bound.
+    DenyOom,
+    /// Costs no more on more data: category `@fast`, not `@slow`.
+    Fast,
+    /// Answered while the journal is replayed.
+    Loading,
+    /// Not while a replica loads beside serving. (Redis's clients read it.)
+    NoAsyncLoading,
+    /// Answered before AUTH.
+    NoAuth,
+    /// Not within a transaction. (Redis's clients read it.)
+    NoMulti,
+    /// Not for scripts. (Redis's clients read it.)
+    NoScript,
+    /// Answered by a replica that lost its master. (Redis's clients read it.)
+    Stale,
+    /// Not while a script runs too long. (Redis's clients read it.)
+    AllowBusy,
+}
+
+/// Where the keys stand among the arguments, and what becomes of them; as COMMAND reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys {
+    /// The first key's argument.
+    pub first: usize,
+    /// The last one's; negative: counted from the end, -1 is the last argument.
+    pub last: i32,
+    /// From one to the next.
+    pub step: usize,
+    /// What the command does with each.
+    pub usage: KeyUse,
+}
+
+/// What a command does with a key; those of Redis's key flags that occur here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// Looks at its type, its size or whether something is there.
+    Look,
+    /// Returns what is there.
+    Access,
+    /// Adds to what is there.
+    Insert,
+    /// Takes some of what is there away.
+    Delete,
+    /// Removes it, whatever is there.
+    Remove,
+}
+
+/// One argument of a command, as COMMAND DOCS describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Argument {
+    /// Its name in lower case.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: ArgumentKind,
+    /// The word in front of it, or that it consists of.
+    pub token: Option<&'static str>,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Whether it may be repeated.
+    pub multiple: bool,
+}
+
+/// What an argument is; Redis's types.
+#[derive(Debug, Clone, Copy)]
+pub enum ArgumentKind {
+    /// A key.
+    Key,
+    /// Any string.
+    String,
+    /// A whole number.
+    Integer,
+    /// A glob pattern.
+    Pattern,
+    /// A fixed word: its token.
+    PureToken,
+    /// One of these.
+    OneOf(&'static [Argument]),
+    /// All of these, in order.
+    Block(&'static [Argument]),
+}
+
+/// What session commands see of the server.
+#[derive(Debug)]
+pub struct Environment {
+    /// The data, for INFO's figures.
+    pub store: Arc<Store>,
+    /// The counters.
+    pub stats: Arc<Stats>,
+    /// Who is connected.
+    pub clients: Arc<Clients>,
+    /// What AUTH must be given, if anything.
+    pub requirepass: Option<String>,
+    /// The parameters that CONFIG GET shows, with their values as it shows them.
+    pub parameters: Vec<(&'static str, String)>,
+    /// What INFO says of the process.
+    pub about: About,
+}
+
+/// What INFO says of the process.
+#[derive(Debug)]
+pub struct About {
+    /// 40 hexadecimal digits, new at each start.
+    pub run_id: String,
+    /// The port listened on.
+    pub port: u16,
+    /// The program's file.
+    pub executable: String,
+    /// The configuration file; empty if there is none.
+    pub config_file: String,
+    /// The data file.
+    pub data_file: String,
+    /// Most clients at once.
+    pub maxclients: usize,
+    /// The policy by which writes are synced: `always`, `everysec` or `no`.
+    pub appendfsync: &'static str,
+}
+
+/// A command of the table, found by a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// Its place in [`Stats::commands`].
+    pub index: usize,
+    /// Its row.
+    pub spec: &'static Spec,
+}
+
+/// All rows with their subcommands, in the order of the counters.
+pub fn rows() -> impl Iterator<Item = &'static Spec> {
+    TABLE.iter().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands))
+}
+
+/// Finds the command that a request names, and checks the number of its arguments.
+///
+/// # Errors
+///
+/// If there is no such command or subcommand, or it takes fewer or more arguments. The command comes along
+/// where only the arguments are wrong.
+pub fn find(request: Request<'_>) -> Result<Command, (Option<Command>, Error)> {
+    let unknown = || Error::unknown_command(request.arg(0), request.args(1));
+    let command = lookup(request.arg(0)).ok_or_else(|| (None, unknown()))?;
+    if command.spec.subcommands.is_empty() || request.len() == 1 {
+        return command.with_arity_of(request);
+    }
+    let unknown_subcommand = || Error::UnknownSubcommand {
+        command: command.spec.name.to_ascii_uppercase(),
+        subcommand: printable(&request.arg(1)[..request.arg(1).len().min(UNKNOWN_COMMAND_BYTES)]),
+    };
+    match command.subcommand(request.arg(1)) {
+        Some(subcommand) => subcommand.with_arity_of(request),
+        None => Err((None, unknown_subcommand())),
+    }
+}
+
+/// The command of this name, in any case; without regard to subcommands.
+#[must_use]
+pub fn lookup(name: &[u8]) -> Option<Command> {
+    static BY_NAME: LazyLock<AHashMap<&'static [u8], Command>> = LazyLock::new(|| {
+        rows().enumerate().map(|(index, spec)| (spec.name.as_bytes(), Command { index, spec })).collect()
+    });
+    let mut lower = [0; LONGEST_NAME];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    // A subcommand's full name is no command.
+    BY_NAME.get(&*lower).copied().filter(|_| !lower.contains(&b'|'))
+}
+
+/// No name of the table is longer than this.
+const LONGEST_NAME: usize = 32;
+
+impl Command {
+    /// Its subcommand of this name, in any case.
+    #[must_use]
+    pub fn subcommand(self, name: &[u8]) -> Option<Self> {
+        let at = self.spec.subcommands.iter().position(|spec| {
+            spec.name.split_once('|').is_some_and(|(_, own)| own.as_bytes().eq_ignore_ascii_case(name))
+        })?;
+        Some(Self { index: self.index + 1 + at, spec: &self.spec.subcommands[at] })
+    }
+
+    fn with_arity_of(self, request: Request<'_>) -> Result<Self, (Option<Self>, Error)> {
+        if self.spec.takes(request.len()) {
+            Ok(self)
+        } else {
+            Err((Some(self), Error::WrongArity(self.spec.name.to_owned())))
+        }
+    }
+}
+
+impl Spec {
+    /// Whether a request of so many arguments, the name included, fits the arity.
+    #[must_use]
+    pub fn takes(&self, arguments: usize) -> bool {
+        let bound = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { arguments >= bound } else { arguments == bound }
+    }
+
+    /// Whether the row has this flag.
+    #[must_use]
+    pub fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+}

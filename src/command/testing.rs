@@ -1,0 +1,70 @@
+//! What the tests of this module need to run commands.
+
+use std::sync::Arc;
+
+use super::{About, Environment, Run, Session, find, rows};
+use crate::clients::{Clients, Membership};
+use crate::reply::Reply;
+use crate::request::OwnedRequest;
+use crate::stats::Stats;
+use crate::store::Store;
+
+/// A server without data.
+pub(super) fn environment(requirepass: Option<&str>) -> Environment {
+    Environment {
+        store: Arc::new(Store::default()),
+        stats: Arc::new(Stats::new(rows().count())),
+        clients: Arc::new(Clients::default()),
+        requirepass: requirepass.map(str::to_owned),
+        parameters: vec![("maxclients", "10".to_owned()), ("maxmemory", "0".to_owned())],
+        about: About {
+            run_id: "0".repeat(40),
+            port: 6379,
+            executable: "/usr/bin/revoked".to_owned(),
+            config_file: String::new(),
+            data_file: "revoked.db".to_owned(),
+            maxclients: 10,
+            appendfsync: "always",
+        },
+    }
+}
+
+/// A session whose client counts as connected.
+pub(super) struct TestSession {
+    pub(super) session: Session,
+    _membership: Membership,
+}
+
+/// A new connection to the server.
+pub(super) fn session(environment: &Environment) -> TestSession {
+    let address = ([127, 0, 0, 1], 1).into();
+    let membership = environment.clients.connect(address, address, environment.about.maxclients).unwrap();
+    let session = Session::new(Arc::clone(&membership.client), environment);
+    TestSession { session, _membership: membership }
+}
+
+impl TestSession {
+    /// What a session command answers.
+    pub(super) fn run(&mut self, environment: &Environment, words: &str) -> Reply {
+        let request = request(words);
+        match find(request.as_request()) {
+            Ok(command) => match command.spec.run {
+                Run::Session(run) => run(&mut self.session, environment, request.as_request()),
+                other => panic!("{words} is no session command but {other:?}"),
+            },
+            Err((_, error)) => error.into(),
+        }
+    }
+
+    /// What is answered, if the client wants an answer.
+    pub(super) fn answer(&mut self, environment: &Environment, words: &str) -> Option<Reply> {
+        let reply = self.run(environment, words);
+        self.session.takes_reply().then_some(reply)
+    }
+}
+
+/// A request of these words; `""` stands for the empty one.
+pub(super) fn request(words: &str) -> OwnedRequest {
+    let words = words.split(' ').map(|word| if word == "\"\"" { "" } else { word });
+    OwnedRequest::from_args(&words.collect::<Vec<_>>())
+}

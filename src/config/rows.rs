@@ -1,0 +1,370 @@
+//! The options, a row for each, and what CONFIG GET shows besides.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use clap::Arg;
+use clap::builder::ValueParser;
+use toml::de::DeValue;
+
+use super::{Appendfsync, Config, Logformat, Loglevel, variable};
+use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES};
+
+/// One option.
+pub(super) struct Row {
+    /// Redis's directive, where there is one.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    default: DefaultValue,
+    pub(super) section: &'static str,
+    /// A paragraph, with the unit if there is one. Its first sentence stands alone in `-h`.
+    pub(super) doc: &'static str,
+}
+
+/// What an option's values are, and the field of [`Config`] in which they end up.
+pub(super) enum Kind {
+    /// IP addresses, at least one.
+    Addresses { set: fn(&mut Config, Vec<IpAddr>), get: fn(&Config) -> &[IpAddr] },
+    /// A whole number within the range, which must fit the field.
+    Integer { range: RangeInclusive<u64>, set: fn(&mut Config, u64), get: fn(&Config) -> u64 },
+    /// One of the words, which is set by its place among them.
+    Word { words: &'static [&'static str], set: fn(&mut Config, usize), get: fn(&Config) -> &'static str },
+    /// Text that is accepted, and that `allowed` describes.
+    Text {
+        placeholder: &'static str,
+        allowed: &'static str,
+        accepts: fn(&str) -> bool,
+        set: fn(&mut Config, String),
+        get: fn(&Config) -> String,
+    },
+    /// Any text, shown to none but the clients that CONFIG GET is allowed to.
+    Secret { set: fn(&mut Config, String), get: fn(&Config) -> String },
+}
+
+/// An option's value where nobody gave one.
+enum DefaultValue {
+    /// Always this.
+    Is(&'static str),
+    /// As many as there are cores, at most [`MOST_IO_THREADS`].
+    Cores,
+}
+
+const MOST_IO_THREADS: u64 = 256;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        name: "bind",
+        kind: Kind::Addresses { set: |config, ips| config.bind = ips, get: |config| &config.bind },
+        default: DefaultValue::Is("127.0.0.1"),
+        section: "Network",
+        doc: "The IP addresses to listen on. Several are separated by spaces or commas. 0.0.0.0 stands for \
+              every IPv4 address of the machine, :: for every IPv6 address; where others can reach them, \
+              set requirepass.",
+    },
+    Row {
+        name: "port",
+        kind: Kind::Integer {
+            range: 1..=65_535,
+            set: |config, port| config.port = port as u16,
+            get: |config| config.port.into(),
+        },
+        default: DefaultValue::Is("6379"),
+        section: "Network",
+        doc: "The TCP port to listen on. 0, for which Redis listens on no port, is refused: there would be \
+              nothing to listen on.",
+    },
+    Row {
+        name: "tcp-backlog",
+        kind: Kind::Integer {
+            range: 1..=65_535,
+            set: |config, connections| config.tcp_backlog = connections as u32,
+            get: |config| config.tcp_backlog.into(),
+        },
+        default: DefaultValue::Is("511"),
+        section: "Network",
+        doc: "How many connections may wait to be accepted. Linux silently caps it at net.core.somaxconn.",
+    },
+    Row {
+        name: "tcp-keepalive",
+        kind: Kind::Integer {
+            // Linux takes no more.
+            range: 0..=32_767,
+            set: |config, seconds| config.tcp_keepalive_seconds = seconds,
+            get: |config| config.tcp_keepalive_seconds,
+        },
+        default: DefaultValue::Is("300"),
+        section: "Network",
+        doc: "Seconds of silence after which a client is probed. A peer that is gone is noticed that way; 0 \
+              turns the probes off.",
+    },
+    Row {
+        name: "dir",
+        kind: Kind::Text {
+            placeholder: "DIRECTORY",
+            allowed: "a directory",
+            accepts: |text| !text.is_empty() && !text.contains('\0'),
+            set: |config, dir| config.dir = dir.into(),
+            get: |config| config.dir.display().to_string(),
+        },
+        default: DefaultValue::Is("."),
+        section: "Storage",
+        doc: "The directory of the data file, which must exist. A relative one is relative to where the \
+              server is started.",
+    },
+    Row {
+        name: "dbfilename",
+        kind: Kind::Text {
+            placeholder: "NAME",
+            allowed: "a file name without a directory",
+            accepts: |text| Path::new(text).file_name() == Some(OsStr::new(text)) && !text.contains('\0'),
+            set: |config, name| config.dbfilename = name,
+            get: |config| config.dbfilename.clone(),
+        },
+        default: DefaultValue::Is("revoked.db"),
+        section: "Storage",
+        doc: "The name of the data file. It is an SQLite database in dir, made if there is none; SQLite \
+              keeps files of its own beside it while the server runs.",
+    },
+    Row {
+        name: "appendfsync",
+        kind: Kind::Word {
+            words: &["always", "everysec", "no"],
+            set: |config, index| config.appendfsync = Appendfsync::ALL[index],
+            get: |config| config.appendfsync.as_str(),
+        },
+        default: DefaultValue::Is("always"),
+        section: "Storage",
+        doc: "When a change is forced to the disk. With always, before it is acknowledged: what was revoked \
+              stays revoked, whatever happens. With everysec, once a second, and with no, when the \
+              operating system sees fit: a crash of the server still loses nothing, one of the machine \
+              loses what was acknowledged since.",
+    },
+    Row {
+        name: "requirepass",
+        kind: Kind::Secret {
+            set: |config, password| config.requirepass = Some(password).filter(|text| !text.is_empty()),
+            get: |config| config.requirepass.clone().unwrap_or_default(),
+        },
+        default: DefaultValue::Is(""),
+        section: "Clients",
+        doc: "The password that clients must give to AUTH. Empty for none. Prefer the file or the \
+              environment to the flag: ps shows flags to every user of the machine.",
+    },
+    Row {
+        name: "maxclients",
+        kind: Kind::Integer {
+            range: 1..=1_000_000,
+            set: |config, clients| config.maxclients = clients as usize,
+            get: |config| config.maxclients as u64,
+        },
+        default: DefaultValue::Is("10000"),
+        section: "Clients",
+        doc: "Most clients at once. One more is told so and disconnected. Each takes a file descriptor: \
+              allow for it in the limit of open files (ulimit -n, systemd's LimitNOFILE).",
+    },
+    Row {
+        name: "io-threads",
+        kind: Kind::Integer {
+            range: 1..=MOST_IO_THREADS,
+            set: |config, threads| config.io_threads = threads as usize,
+            get: |config| config.io_threads as u64,
+        },
+        default: DefaultValue::Cores,
+        section: "Clients",
+        doc: "Threads that serve clients. By default there are as many as cores; the thread that writes the \
+              data file comes on top.",
+    },
+    Row {
+        name: "loglevel",
+        kind: Kind::Word {
+            words: &["debug", "verbose", "notice", "warning"],
+            set: |config, index| config.loglevel = Loglevel::ALL[index],
+            get: |config| config.loglevel.as_str(),
+        },
+        default: DefaultValue::Is("notice"),
+        section: "Logs",
+        doc: "The least important messages that are logged. They go to standard error. verbose adds the \
+              server's own debugging, debug that of its libraries too. A filter in the environment variable \
+              RUST_LOG, such as revoked=debug, takes its place.",
+    },
+    Row {
+        name: "logformat",
+        kind: Kind::Word {
+            words: &["text", "json"],
+            set: |config, index| config.logformat = Logformat::ALL[index],
+            get: |config| config.logformat.as_str(),
+        },
+        default: DefaultValue::Is("text"),
+        section: "Logs",
+        doc: "The shape of log lines. text is for people, json an object a line.",
+    },
+];
+
+/// A parameter that CONFIG GET shows because clients ask for it, but that can't be set.
+pub(super) struct Fixed {
+    pub(super) name: &'static str,
+    pub(super) value: fn() -> String,
+    /// Why it is as it is.
+    pub(super) reason: &'static str,
+}
+
+pub(super) static FIXED: &[Fixed] = &[
+    Fixed { name: "databases", value: || DATABASES.to_string(), reason: "there are as many as in Redis" },
+    Fixed { name: "save", value: String::new, reason: "the data file is always current: no snapshots" },
+    Fixed { name: "appendonly", value: || "yes".into(), reason: "every change is in the data file" },
+    Fixed { name: "maxmemory", value: || "0".into(), reason: "memory is not bounded yet" },
+    Fixed {
+        name: "maxmemory-policy",
+        value: || "noeviction".into(),
+        reason: "a live revocation is never dropped to make room",
+    },
+    Fixed { name: "timeout", value: || "0".into(), reason: "idle clients stay connected" },
+    Fixed { name: "slave-read-only", value: || "yes".into(), reason: "there are no replicas" },
+    Fixed { name: "replica-read-only", value: || "yes".into(), reason: "there are no replicas" },
+    Fixed { name: "proto-max-bulk-len", value: || ARGUMENT_BYTES.to_string(), reason: "it is built in" },
+    Fixed {
+        name: "client-query-buffer-limit",
+        value: || REQUEST_BYTES.to_string(),
+        reason: "it is built in",
+    },
+    Fixed { name: "cluster-enabled", value: || "no".into(), reason: "there is no cluster" },
+    Fixed { name: "notify-keyspace-events", value: String::new, reason: "there are no notifications" },
+];
+
+impl Row {
+    pub(super) fn find(name: &str) -> Option<&'static Row> {
+        ROWS.iter().find(|row| row.name == name)
+    }
+
+    /// The value where nobody gave one.
+    pub(super) fn default_value(&self) -> String {
+        match self.default {
+            DefaultValue::Is(text) => text.to_owned(),
+            DefaultValue::Cores => {
+                let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+                cores.min(MOST_IO_THREADS).to_string()
+            }
+        }
+    }
+
+    /// The default in words.
+    fn default_shown(&self) -> &'static str {
+        match self.default {
+            DefaultValue::Is("") => "none",
+            DefaultValue::Is(text) => text,
+            DefaultValue::Cores => "the number of cores",
+        }
+    }
+
+    /// What the example shows: a value that is allowed, and the default if that is one.
+    pub(super) fn example(&self) -> String {
+        match self.default {
+            DefaultValue::Is(text) => self.kind.toml(text),
+            // A figure that is the same on every machine: the text is committed.
+            DefaultValue::Cores => self.kind.toml("4"),
+        }
+    }
+
+    pub(super) fn flag(&self) -> Arg {
+        let first_sentence = self.doc.split_once(". ").map_or(self.doc, |(first, _)| first);
+        let (default, variable) = (self.default_shown(), variable(self.name));
+        Arg::new(self.name)
+            .long(self.name)
+            .value_name(self.kind.placeholder())
+            .value_parser(ValueParser::os_string())
+            .allow_negative_numbers(true)
+            .help_heading(self.section)
+            .help(format!("{} [default: {default}]", first_sentence.trim_end_matches('.')))
+            .long_help(format!("{}\n[default: {default}] [environment: {variable}]", self.doc))
+    }
+}
+
+impl Kind {
+    /// Sets the option to what `text` stands for; `None` if that is nothing that is allowed.
+    pub(super) fn set(&self, config: &mut Config, text: &str) -> Option<()> {
+        match self {
+            Self::Addresses { set, .. } => set(config, addresses(text)?),
+            Self::Integer { range, set, .. } => {
+                set(config, text.parse().ok().filter(|number| range.contains(number))?);
+            }
+            Self::Word { words, set, .. } => set(config, words.iter().position(|word| *word == text)?),
+            Self::Text { accepts, set, .. } => set(config, accepts(text).then(|| text.to_owned())?),
+            Self::Secret { set, .. } => set(config, text.to_owned()),
+        }
+        Some(())
+    }
+
+    /// The option's value as `set` reads it and CONFIG GET shows it.
+    pub(super) fn get(&self, config: &Config) -> String {
+        match self {
+            Self::Addresses { get, .. } => {
+                get(config).iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ")
+            }
+            Self::Integer { get, .. } => get(config).to_string(),
+            Self::Word { get, .. } => get(config).to_owned(),
+            Self::Text { get, .. } | Self::Secret { get, .. } => get(config),
+        }
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret { .. })
+    }
+
+    /// What completes "is not ...".
+    pub(super) fn allowed(&self) -> String {
+        match self {
+            Self::Addresses { .. } => "a list of IP addresses, each once".to_owned(),
+            Self::Integer { range, .. } => {
+                format!("a whole number from {} to {}", range.start(), range.end())
+            }
+            Self::Word { words, .. } => format!("one of {}", words.join(", ")),
+            Self::Text { allowed, .. } => (*allowed).to_owned(),
+            Self::Secret { .. } => "a string".to_owned(),
+        }
+    }
+
+    /// How `--help` writes the value.
+    fn placeholder(&self) -> String {
+        match self {
+            Self::Addresses { .. } => "ADDRESSES".to_owned(),
+            Self::Integer { range, .. } => format!("{}..{}", range.start(), range.end()),
+            Self::Word { words, .. } => words.join("|"),
+            Self::Text { placeholder, .. } => (*placeholder).to_owned(),
+            Self::Secret { .. } => "PASSWORD".to_owned(),
+        }
+    }
+
+    /// A TOML value as the text that `set` reads; `None` if it is of another type.
+    pub(super) fn text_of(&self, value: &DeValue<'_>) -> Option<String> {
+        match (self, value) {
+            (Self::Integer { .. }, DeValue::Integer(number)) => {
+                let text = number.as_str();
+                Some(i128::from_str_radix(text, number.radix()).map_or(text.to_owned(), |n| n.to_string()))
+            }
+            (Self::Addresses { .. }, DeValue::Array(items)) => {
+                let items = items.iter().map(|item| item.get_ref().as_str());
+                items.collect::<Option<Vec<_>>>().map(|addresses| addresses.join(" "))
+            }
+            (Self::Integer { .. }, _) => None,
+            (_, value) => value.as_str().map(str::to_owned),
+        }
+    }
+
+    /// `text` as it stands in a TOML file.
+    pub(super) fn toml(&self, text: &str) -> String {
+        match self {
+            Self::Integer { .. } => text.to_owned(),
+            Self::Addresses { .. } => format!("{:?}", text.split(' ').collect::<Vec<_>>()),
+            Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => format!("{text:?}"),
+        }
+    }
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    let ips = words.map(|word| word.parse().ok()).collect::<Option<Vec<IpAddr>>>()?;
+    let repeated = ips.iter().enumerate().any(|(at, ip)| ips[..at].contains(ip));
+    (!ips.is_empty() && !repeated).then_some(ips)
+}

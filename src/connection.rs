@@ -1,0 +1,350 @@
+//! One client: read, decode, execute in order, write.
+//!
+//! Reads are answered right here. A write, and every read that stands behind it in what was read at once, goes
+//! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
+//! is answered.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::clients::Membership;
+use crate::command::{self, Command, Control, Environment, Flag, Run, Session};
+use crate::journal::{Item, Journal, Query};
+use crate::limits::{KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES};
+use crate::op::Op;
+use crate::reply::{Error, Reply};
+use crate::request::Request;
+use crate::resp::{self, Decoder, Protocol, Requests};
+use crate::store::View;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Services {
+    /// What session commands see.
+    pub environment: Environment,
+    /// Where writes go.
+    pub journal: Journal,
+    /// True once the server is on its way out; SHUTDOWN makes it so.
+    pub shutdown: watch::Sender<bool>,
+}
+
+/// Serves a client until it leaves, is refused, or the server ends.
+///
+/// # Errors
+///
+/// If its socket fails.
+pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
+    let mut shutdown = services.shutdown.subscribe();
+    let mut connection = Connection::new(stream, &membership, services);
+    while !connection.is_closing {
+        let received = tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|&is_ending| is_ending) => break,
+            received = connection.receive() => received?,
+        };
+        if received == 0 {
+            break;
+        }
+        connection.answer().await?;
+    }
+    connection.stream.shutdown().await
+}
+
+struct Connection {
+    stream: TcpStream,
+    services: Arc<Services>,
+    session: Session,
+    decoder: Decoder,
+    requests: Requests,
+    /// Read, and not executed yet. Holds no memory while there is nothing.
+    input: BytesMut,
+    output: BytesMut,
+    /// Ends as soon as the replies so far are written.
+    is_closing: bool,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, membership: &Membership, services: Arc<Services>) -> Self {
+        let session = Session::new(Arc::clone(&membership.client), &services.environment);
+        Self {
+            stream,
+            services,
+            session,
+            decoder: Decoder::default(),
+            requests: Requests::default(),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            is_closing: false,
+        }
+    }
+
+    /// Waits for bytes and takes them in. Returns how many; 0 at the end of the stream.
+    ///
+    /// They are read into memory that all connections of a thread share, so that one that is idle holds none.
+    async fn receive(&mut self) -> io::Result<usize> {
+        thread_local! {
+            static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+        }
+        let Self { stream, input, .. } = self;
+        let received = poll_fn(|context| {
+            READ.with_borrow_mut(|memory| {
+                let mut read = ReadBuf::new(memory);
+                Pin::new(&mut *stream).poll_read(context, &mut read).map_ok(|()| {
+                    input.extend_from_slice(read.filled());
+                    read.filled().len()
+                })
+            })
+        })
+        .await?;
+        self.services.environment.stats.net_input_bytes.add(received as u64);
+        Ok(received)
+    }
+
+    /// Executes the complete requests among the bytes taken in, and writes the replies.
+    async fn answer(&mut self) -> io::Result<()> {
+        let mut requests = std::mem::take(&mut self.requests);
+        while !self.is_closing {
+            let authenticated = self.session.is_authenticated();
+            let outcome = self.decoder.decode(&mut self.input, &mut requests, authenticated);
+            let chunk = self.input.split_to(requests.consumed()).freeze();
+            self.execute(Decoded { chunk: &chunk, requests: &requests }).await?;
+            if let Err(error) = outcome {
+                self.reply(&Reply::Error(Error::Protocol(error)));
+                self.is_closing = true;
+            }
+            if requests.is_empty() {
+                break;
+            }
+        }
+        self.requests = requests;
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.session.client().query_bytes.store(self.input.len(), Relaxed);
+        self.flush().await
+    }
+
+    /// Executes requests in order.
+    async fn execute(&mut self, decoded: Decoded<'_>) -> io::Result<()> {
+        let mut next = 0;
+        while let Some(request) = decoded.get(next).filter(|_| !self.is_closing) {
+            next += match self.command(request) {
+                Ok(command) => self.execute_from(next, request, command, decoded).await,
+                Err((command, error)) => self.reject(request, command, error),
+            };
+            if self.output.len() >= OUTPUT_BYTES {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes request `first`, and those behind it that can go along. Returns how many were executed.
+    async fn execute_from(
+        &mut self,
+        first: usize,
+        request: Request<'_>,
+        command: Command,
+        decoded: Decoded<'_>,
+    ) -> usize {
+        let started = Instant::now();
+        self.session.client().note_command(command.spec.name, started);
+        let reply = match command.spec.run {
+            Run::Read(read) => return self.read(first, command, read, decoded),
+            Run::Write(make) => match make(self.session.database(), request) {
+                Ok(op) => return self.write(first, command, op, decoded).await,
+                Err(error) => Some(error.into()),
+            },
+            Run::Session(run) => Some(run(&mut self.session, &self.services.environment, request)),
+            Run::Control(parse) => match parse(request) {
+                Ok(control) => self.control(control).await,
+                Err(error) => Some(error.into()),
+            },
+            Run::Container => {
+                let error = Error::WrongArity(command.spec.name.to_owned());
+                return self.reject(request, Some(command), error);
+            }
+        };
+        self.count(command, 1, started);
+        if let Some(reply) = reply {
+            self.reply_to(command, &reply);
+        }
+        self.is_closing |= self.session.is_closing();
+        1
+    }
+
+    /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store.
+    fn read(&mut self, first: usize, command: Command, read: ReadFunction, decoded: Decoded<'_>) -> usize {
+        let started = Instant::now();
+        let services = Arc::clone(&self.services);
+        let keyspace = services.environment.store.read();
+        let view = View::committed(&keyspace);
+        let is_same = |found: Command| found.index == command.index;
+        let mut next = first;
+        while let Some(request) = decoded.get(next) {
+            let goes_along = next == first || self.command(request).is_ok_and(is_same);
+            if !goes_along || self.output.len() >= OUTPUT_BYTES {
+                break;
+            }
+            let reply = read(&view, self.session.database(), request);
+            self.reply_to(command, &reply);
+            next += 1;
+        }
+        let stats = &services.environment.stats;
+        stats.keyspace_hits.add(view.lookups().hits);
+        stats.keyspace_misses.add(view.lookups().misses);
+        self.count(command, (next - first) as u64, started);
+        next - first
+    }
+
+    /// Has the journal execute `op`, asked for by request `first`, and the writes and reads right behind it:
+    /// one batch, one commit.
+    async fn write(&mut self, first: usize, command: Command, op: Op, decoded: Decoded<'_>) -> usize {
+        let started = Instant::now();
+        let (mut commands, mut items) = (vec![command], vec![Item::Write(op)]);
+        while let Some((command, item)) =
+            decoded.get(first + items.len()).and_then(|request| self.batch_item(request))
+        {
+            commands.push(command);
+            items.push(item);
+        }
+        let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
+        let usec = started.elapsed().as_micros() as u64 / commands.len() as u64;
+        for &command in &commands {
+            let stats = &self.services.environment.stats.commands[command.index];
+            stats.calls.add(1);
+            stats.usec.add(usec);
+            let reply = replies.as_mut().ok().and_then(Iterator::next);
+            self.reply_to(command, &reply.unwrap_or(Reply::Error(Error::ShuttingDown)));
+        }
+        commands.len()
+    }
+
+    /// The request as a part of a batch. None, if it can't be one, or is an error: it then has its turn once
+    /// what stands before it is answered.
+    fn batch_item(&self, request: Request<'_>) -> Option<(Command, Item)> {
+        let command = self.command(request).ok()?;
+        let database = self.session.database();
+        let item = match command.spec.run {
+            Run::Write(make) => Item::Write(make(database, request).ok()?),
+            Run::Read(read) => Item::Read(Query { read, database, request: request.to_owned() }),
+            Run::Session(_) | Run::Control(_) | Run::Container => return None,
+        };
+        Some((command, item))
+    }
+
+    /// Does what a client asks of the server. SHUTDOWN has no reply: the connection ends.
+    async fn control(&mut self, control: Control) -> Option<Reply> {
+        match control {
+            Control::Save => Some(match self.services.journal.checkpoint().await {
+                Ok(()) => Reply::OK,
+                Err(why) => Error::CheckpointFailed(why).into(),
+            }),
+            Control::BackgroundSave => {
+                let journal = self.services.journal.clone();
+                // Its outcome is in the log, and in INFO.
+                tokio::spawn(async move { journal.checkpoint().await });
+                Some(Reply::Simple("Background saving started"))
+            }
+            Control::Shutdown => {
+                tracing::info!(client = self.session.client().id, "Shutting down: a client asked for it");
+                self.services.shutdown.send_replace(true);
+                self.is_closing = true;
+                None
+            }
+        }
+    }
+
+    /// The command that a request names, if it may be executed now.
+    fn command(&self, request: Request<'_>) -> Result<Command, (Option<Command>, Error)> {
+        let command = command::find(request)?;
+        if !self.session.is_authenticated() && !command.spec.has(Flag::NoAuth) {
+            return Err((Some(command), Error::NoAuth));
+        }
+        let is_loading = self.services.environment.stats.journal.loading.load(Relaxed);
+        if is_loading && !command.spec.has(Flag::Loading) {
+            return Err((Some(command), Error::Loading));
+        }
+        Ok(command)
+    }
+
+    /// Answers a request that can't be executed. Returns 1, for it.
+    fn reject(&mut self, request: Request<'_>, command: Option<Command>, error: Error) -> usize {
+        if let Some(command) = command {
+            self.services.environment.stats.commands[command.index].rejected_calls.add(1);
+        } else if is_http(request.arg(0)) {
+            tracing::warn!(
+                client = %self.session.client().peer_address,
+                "A request in HTTP: perhaps a web page that tries to send commands. The connection is closed"
+            );
+            self.is_closing = true;
+            return 1;
+        }
+        self.reply(&Reply::Error(error));
+        1
+    }
+
+    fn count(&self, command: Command, calls: u64, started: Instant) {
+        let stats = &self.services.environment.stats.commands[command.index];
+        stats.calls.add(calls);
+        stats.usec.add(started.elapsed().as_micros() as u64);
+    }
+
+    fn reply_to(&mut self, command: Command, reply: &Reply) {
+        if matches!(reply, Reply::Error(_)) {
+            self.services.environment.stats.commands[command.index].failed_calls.add(1);
+        }
+        self.reply(reply);
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        if matches!(reply, Reply::Error(_)) {
+            self.services.environment.stats.error_replies.add(1);
+        }
+        if self.session.takes_reply() {
+            let protocol = if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+            resp::encode(reply, protocol, &mut self.output);
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.output).await?;
+        self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
+        self.output.clear();
+        if self.output.capacity() > KEPT_OUTPUT_BYTES {
+            self.output = BytesMut::new();
+        }
+        Ok(())
+    }
+}
+
+/// Requests and the bytes in which they stand.
+#[derive(Clone, Copy)]
+struct Decoded<'a> {
+    chunk: &'a Bytes,
+    requests: &'a Requests,
+}
+
+impl<'a> Decoded<'a> {
+    fn get(self, index: usize) -> Option<Request<'a>> {
+        (index < self.requests.len()).then(|| Request::new(self.chunk, self.requests.get(index)))
+    }
+}
+
+type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Reply;
+
+/// Whether a request that is no command is the first line, or the second, of one that a browser sends. As in
+/// Redis, it ends the connection, so that no line of its body is taken for a command.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}

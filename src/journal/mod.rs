@@ -1,0 +1,154 @@
+//! The journal: an ordered, durable list of effects, and the one thread that decides its order.
+//!
+//! The rest of the program sees [`Journal::submit`]: a batch of ops and of reads that stand behind them goes
+//! in, and when it comes back, what it changed is on disk and in the store. Nothing outside this module may
+//! assume that the order is decided in this process: a replicated log can take its place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::op::Op;
+use crate::reply::Reply;
+use crate::request::{OwnedRequest, Request};
+use crate::stats::Stats;
+use crate::store::{Store, View};
+
+pub use self::error::OpenError;
+pub use self::sqlite::{SyncPolicy, sqlite_version};
+
+use self::queue::{Batch, Queue};
+use self::sqlite::JournalFile;
+use self::writer::Writer;
+
+mod error;
+mod queue;
+mod sqlite;
+mod writer;
+
+/// A part of a batch.
+#[derive(Debug)]
+pub enum Item {
+    /// A change.
+    Write(Op),
+    /// A read that stands behind a write of the same client, and so must see what that changed.
+    Read(Query),
+}
+
+/// A read that can be run on another thread.
+#[derive(Debug)]
+pub struct Query {
+    /// The command's function.
+    pub read: fn(&View<'_>, u8, Request<'_>) -> Reply,
+    /// The database selected.
+    pub database: u8,
+    /// What was asked.
+    pub request: OwnedRequest,
+}
+
+/// The journal is closed: the server is on its way out. Nothing of the batch was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// The data file, open and locked, not yet replayed.
+#[derive(Debug)]
+pub struct Opened {
+    file: JournalFile,
+    policy: SyncPolicy,
+}
+
+impl Opened {
+    /// Opens the data file at `path`, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the file is in use, damaged, foreign or newer, or can't be opened. It is left as it was.
+    pub fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
+        Ok(Self { file: JournalFile::open(path, policy)?, policy })
+    }
+
+    /// Starts the writer thread, which replays the file into `store` and then takes batches.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread to give.
+    pub fn start(self, store: Arc<Store>, stats: Arc<Stats>) -> std::io::Result<(Journal, Replay, Finish)> {
+        let queue = Arc::new(Queue::default());
+        let (replayed, replay) = oneshot::channel();
+        let (finished, finish) = oneshot::channel();
+        let writer = Writer::new(self.file, self.policy, store, stats, Arc::clone(&queue));
+        std::thread::Builder::new().name("writer".into()).spawn(move || {
+            writer.run(replayed);
+            let _ = finished.send(());
+        })?;
+        Ok((Journal { queue }, Replay(replay), Finish(finish)))
+    }
+}
+
+/// The end of the replay.
+#[derive(Debug)]
+pub struct Replay(oneshot::Receiver<Result<(), OpenError>>);
+
+impl Replay {
+    /// Waits until the store holds what the file says.
+    ///
+    /// # Errors
+    ///
+    /// If the file turned out to be damaged, or can't be read. It is left as it was.
+    pub async fn done(self) -> Result<(), OpenError> {
+        // The writer aborts the process rather than dropping its end.
+        self.0.await.unwrap_or(Ok(()))
+    }
+}
+
+/// The end of the writer thread.
+#[derive(Debug)]
+pub struct Finish(oneshot::Receiver<()>);
+
+impl Finish {
+    /// Waits until all that was submitted is answered and the file is closed.
+    pub async fn done(self) {
+        let _ = self.0.await;
+    }
+}
+
+/// The handle through which batches are submitted.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    queue: Arc<Queue>,
+}
+
+impl Journal {
+    /// Has a batch evaluated in order, made durable and applied. The replies are those of its items, in
+    /// order. A write that could not be made durable is answered with an error, and nothing has happened.
+    ///
+    /// # Errors
+    ///
+    /// If the journal is closed.
+    pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Reply>, Closed> {
+        let (reply, replies) = oneshot::channel();
+        self.queue.push(Batch { items, reply })?;
+        replies.await.map_err(|_| Closed)
+    }
+
+    /// Copies what was committed from the write-ahead log into the data file itself, as far as programs that
+    /// read the file allow.
+    ///
+    /// # Errors
+    ///
+    /// If that fails, with the reason, or the journal is closed. What was committed is durable all the same.
+    pub async fn checkpoint(&self) -> Result<(), String> {
+        let (done, outcome) = oneshot::channel();
+        self.queue.push_checkpoint(done).map_err(|Closed| "the server is shutting down".to_owned())?;
+        outcome.await.map_err(|_| "the server is shutting down".to_owned())?
+    }
+
+    /// Ends the writer once it has answered what was submitted. Later batches are refused.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! What waits for the writer. A connection has one batch under way at most, so that the queue is bounded by
+//! the number of clients.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Closed, Item};
+use crate::reply::Reply;
+
+/// A client's batch.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    pub(super) reply: oneshot::Sender<Vec<Reply>>,
+}
+
+/// All that waited at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) batches: Vec<Batch>,
+    pub(super) checkpoints: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Nothing more will come.
+    pub(super) is_closed: bool,
+}
+
+impl Waiting {
+    fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.checkpoints.is_empty() && !self.is_closed
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrival: Condvar,
+}
+
+impl Queue {
+    pub(super) fn push(&self, batch: Batch) -> Result<(), Closed> {
+        self.add(|waiting| waiting.batches.push(batch))
+    }
+
+    pub(super) fn push_checkpoint(&self, done: oneshot::Sender<Result<(), String>>) -> Result<(), Closed> {
+        self.add(|waiting| waiting.checkpoints.push(done))
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.arrival.notify_one();
+    }
+
+    /// Waits until something has come, for `timeout` at most, and takes all of it.
+    pub(super) fn take(&self, timeout: Option<Duration>) -> Waiting {
+        let waiting = self.lock();
+        let mut waiting = match timeout {
+            None => self.arrival.wait_while(waiting, |waiting| waiting.is_idle()),
+            Some(timeout) => self
+                .arrival
+                .wait_timeout_while(waiting, timeout, |waiting| waiting.is_idle())
+                .map(|(waiting, _)| waiting)
+                .map_err(|error| PoisonError::new(error.into_inner().0)),
+        }
+        .unwrap_or_else(PoisonError::into_inner);
+        let is_closed = waiting.is_closed;
+        Waiting { is_closed, ..std::mem::replace(&mut *waiting, Waiting { is_closed, ..Waiting::default() }) }
+    }
+
+    /// Only the first that comes to an idle writer wakes it: the others find it on its way.
+    fn add(&self, add: impl FnOnce(&mut Waiting)) -> Result<(), Closed> {
+        let mut waiting = self.lock();
+        if waiting.is_closed {
+            return Err(Closed);
+        }
+        let was_idle = waiting.is_idle();
+        add(&mut waiting);
+        drop(waiting);
+        if was_idle {
+            self.arrival.notify_one();
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

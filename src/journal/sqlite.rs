@@ -1,0 +1,531 @@
+//! The journal's file, and the only place that knows SQLite.
+//!
+//! A row for each effect, appended in transactions; [`schema.sql`](https://www.sqlite.org/stricttables.html)
+//! beside this file is the format. A file is looked at byte by byte before SQLite may touch it, so that one
+//! that isn't ours, or is newer than this program, stays exactly as it was.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ahash::AHashMap;
+use bytes::Bytes;
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ffi, params};
+
+use super::error::{AppendError, OpenError};
+use crate::effect::{ContainerId, Effect};
+use crate::limits::{DATABASES, TIMESTAMP_ROWS};
+
+/// `PRAGMA application_id`: "rvkd".
+const APPLICATION_ID: u32 = 0x7276_6b64;
+
+/// What leads from each version of the format to the next; the first, from an empty file. `PRAGMA
+/// user_version` is the number of those that a file has behind it.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// How long a commit waits for another program that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
+const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
+
+const INSERT: &str = "INSERT INTO journal (sequence, effect, database, container, key, member, time_ms) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const SELECT: &str =
+    "SELECT sequence, effect, database, container, key, member FROM journal ORDER BY sequence";
+
+const MEMBER_ADDED: i64 = 1;
+const MEMBER_REMOVED: i64 = 2;
+const SET_CREATED: i64 = 3;
+const KEY_REMOVED: i64 = 4;
+const DATABASE_FLUSHED: i64 = 5;
+const TIME: i64 = 6;
+
+/// When commits reach the disk itself: Redis's `appendfsync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Each before it is answered.
+    Always,
+    /// Once in a second.
+    EverySecond,
+    /// When the operating system sees fit.
+    Never,
+}
+
+/// The version of SQLite that is compiled in.
+#[must_use]
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// The open file. It stays locked against other daemons for as long as this lives.
+#[derive(Debug)]
+pub(super) struct JournalFile {
+    connection: Connection,
+    path: PathBuf,
+    next_sequence: i64,
+    last_timestamp_ms: i64,
+    rows_since_timestamp: usize,
+    /// Held open for its lock; dropped last.
+    _lock: File,
+}
+
+impl JournalFile {
+    /// Opens the file, which is made if there is none. A file that can't be used is left untouched.
+    pub(super) fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
+        let path = resolve(path)?;
+        let lock = lock(&path)?;
+        match inspect(&path)? {
+            Found::Nothing => create(&path)?,
+            Found::Journal => {}
+        }
+        let connection = connect(&path, policy)?;
+        Ok(Self {
+            connection,
+            path,
+            next_sequence: 1,
+            last_timestamp_ms: 0,
+            rows_since_timestamp: 0,
+            _lock: lock,
+        })
+    }
+
+    /// How many rows [`JournalFile::replay`] will read.
+    pub(super) fn rows(&self) -> Result<u64, OpenError> {
+        let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
+        self.connection
+            .query_row(span, [], |row| row.get::<_, i64>(0))
+            .map(|rows| rows as u64)
+            .map_err(|error| self.unreadable(&error))
+    }
+
+    /// Reads all effects in order. `apply` is told how many rows were read up to and with each; what it
+    /// refuses is damage.
+    pub(super) fn replay(
+        &mut self,
+        mut apply: impl FnMut(u64, &Effect<&[u8]>) -> Result<(), String>,
+    ) -> Result<(), OpenError> {
+        let mut reader = Reader::default();
+        let mut rows_read = 0;
+        let read = |error: rusqlite::Error| self.unreadable(&error);
+        let mut statement = self.connection.prepare(SELECT).map_err(read)?;
+        let mut rows = statement.query([]).map_err(read)?;
+        while let Some(row) = rows.next().map_err(read)? {
+            let sequence = reader.sequence(row);
+            let damaged = |what| OpenError::Damaged {
+                path: self.path.clone(),
+                what: format!("row {}: {what}", sequence.unwrap_or_default()),
+            };
+            let sequence = sequence.ok_or_else(|| damaged("it does not follow on the row before".into()))?;
+            rows_read += 1;
+            if let Some(effect) = reader.read(row).map_err(damaged)? {
+                apply(rows_read, &effect).map_err(damaged)?;
+            }
+            reader.last_sequence = Some(sequence);
+        }
+        let last_sequence = reader.last_sequence.unwrap_or(0);
+        drop(rows);
+        drop(statement);
+        self.next_sequence = last_sequence + 1;
+        // From here on the file is known to be sound, and may be written to.
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map_err(|error| self.unreadable(&error))?;
+        Ok(())
+    }
+
+    /// Appends effects and commits them. Returns the number of rows written.
+    pub(super) fn append(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> Result<u64, AppendError> {
+        let before = (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp);
+        match self.insert_all(effects, now_ms) {
+            Ok(()) => {}
+            Err(error) => {
+                (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp) = before;
+                self.roll_back();
+                return Err(AppendError::NotWritten(describe(&error)));
+            }
+        }
+        if let Err(error) = self.execute("COMMIT") {
+            (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp) = before;
+            self.roll_back();
+            return Err(commit_error(&error));
+        }
+        Ok((self.next_sequence - before.0) as u64)
+    }
+
+    fn insert_all(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> rusqlite::Result<()> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let mut insert = self.connection.prepare_cached(INSERT)?;
+        let mut sequence = self.next_sequence;
+        for effect in effects {
+            if now_ms != self.last_timestamp_ms || self.rows_since_timestamp >= TIMESTAMP_ROWS {
+                insert.execute(params![
+                    sequence,
+                    TIME,
+                    None::<i64>,
+                    None::<i64>,
+                    None::<i64>,
+                    None::<i64>,
+                    now_ms
+                ])?;
+                sequence += 1;
+                self.last_timestamp_ms = now_ms;
+                self.rows_since_timestamp = 0;
+            }
+            let row = Columns::of(effect);
+            insert.execute(params![
+                sequence,
+                row.effect,
+                row.database,
+                row.container,
+                row.key,
+                row.member,
+                None::<i64>
+            ])?;
+            sequence += 1;
+            self.rows_since_timestamp += 1;
+        }
+        self.next_sequence = sequence;
+        Ok(())
+    }
+
+    /// Copies the write-ahead log into the file and empties it as far as readers allow.
+    pub(super) fn checkpoint(&self) -> Result<(), String> {
+        let run = |row: &Row<'_>| row.get::<_, bool>(0);
+        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], run) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err("another program is reading the data file".into()),
+            Err(error) => Err(describe(&error)),
+        }
+    }
+
+    /// The write-ahead log, for syncing it apart from commits.
+    pub(super) fn open_wal(&self) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(beside(&self.path, "-wal"))
+    }
+
+    /// The sizes of the file and of its write-ahead log.
+    pub(super) fn sizes(&self) -> (u64, u64) {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        (size(&self.path), size(&beside(&self.path, "-wal")))
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute([])
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(%error, "rolling back failed");
+        }
+    }
+
+    fn unreadable(&self, error: &rusqlite::Error) -> OpenError {
+        unreadable(&self.path, error)
+    }
+}
+
+/// The values of a row.
+struct Columns<'a> {
+    effect: i64,
+    database: u8,
+    container: Option<i64>,
+    key: Option<ToSqlOutput<'a>>,
+    member: Option<ToSqlOutput<'a>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(effect: &'a Effect<Bytes>) -> Self {
+        let row = |effect, database: &u8, container: Option<&ContainerId>| Self {
+            effect,
+            database: *database,
+            container: container.map(|id| id.0 as i64),
+            key: None,
+            member: None,
+        };
+        match effect {
+            Effect::MemberAdded { database, container, key: _, member } => {
+                Self { member: Some(value(member)), ..row(MEMBER_ADDED, database, Some(container)) }
+            }
+            Effect::MemberRemoved { database, container, key: _, member } => {
+                Self { member: Some(value(member)), ..row(MEMBER_REMOVED, database, Some(container)) }
+            }
+            Effect::SetCreated { database, container, key } => {
+                Self { key: Some(value(key)), ..row(SET_CREATED, database, Some(container)) }
+            }
+            Effect::KeyRemoved { database, container, key } => {
+                Self { key: Some(value(key)), ..row(KEY_REMOVED, database, Some(container)) }
+            }
+            Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database, None),
+        }
+    }
+}
+
+/// Text where people can read it as text, a blob otherwise. SQLite's own text functions end at a zero byte.
+/// The same bytes always give the same type, so that the views may compare them.
+fn value(bytes: &[u8]) -> ToSqlOutput<'_> {
+    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+    ToSqlOutput::Borrowed(if is_text { ValueRef::Text(bytes) } else { ValueRef::Blob(bytes) })
+}
+
+/// What reading the rows one behind the other must remember.
+#[derive(Default)]
+struct Reader {
+    last_sequence: Option<i64>,
+    /// The key that each living container stands for.
+    keys: AHashMap<u64, (u8, Box<[u8]>)>,
+}
+
+impl Reader {
+    /// The row's place, if it follows on the row before. A gap means that rows were lost.
+    fn sequence(&self, row: &Row<'_>) -> Option<i64> {
+        let sequence: i64 = row.get(0).ok()?;
+        let follows = self.last_sequence.is_none_or(|last| sequence == last + 1);
+        (follows && sequence > 0).then_some(sequence)
+    }
+
+    /// The row's effect; none, if it is a time stamp.
+    fn read<'r>(&'r mut self, row: &'r Row<'_>) -> Result<Option<Effect<&'r [u8]>>, String> {
+        let kind: i64 = column(row, 1)?;
+        if kind == TIME {
+            return Ok(None);
+        }
+        let database: u8 = column(row, 2)?;
+        if database >= DATABASES {
+            return Err(format!("there is no database {database}"));
+        }
+        if kind == DATABASE_FLUSHED {
+            self.keys.retain(|_, (of, _)| *of != database);
+            return Ok(Some(Effect::DatabaseFlushed { database }));
+        }
+        let id = column::<i64>(row, 3)? as u64;
+        let container = ContainerId(id);
+        match kind {
+            MEMBER_ADDED | MEMBER_REMOVED => {
+                let member = bytes(row, 5)?;
+                let (_, key) = self.keys.get(&id).ok_or_else(|| format!("there is no container {id}"))?;
+                let key = &**key;
+                Ok(Some(match kind {
+                    MEMBER_ADDED => Effect::MemberAdded { database, container, key, member },
+                    _ => Effect::MemberRemoved { database, container, key, member },
+                }))
+            }
+            SET_CREATED => {
+                let key = bytes(row, 4)?;
+                self.keys.insert(id, (database, key.into()));
+                Ok(Some(Effect::SetCreated { database, container, key }))
+            }
+            KEY_REMOVED => {
+                self.keys.remove(&id);
+                Ok(Some(Effect::KeyRemoved { database, container, key: bytes(row, 4)? }))
+            }
+            unknown => Err(format!("there is no effect {unknown}")),
+        }
+    }
+}
+
+fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, String> {
+    row.get(index).map_err(|error| error.to_string())
+}
+
+fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r [u8], String> {
+    match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Ok(bytes),
+        Ok(other) => Err(format!("column {index} is {}, not text or a blob", other.data_type())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The file that is really meant: a link is followed, so that two names are not two locks.
+fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_path_buf()),
+        Err(error) => Err(OpenError::io(path, &error)),
+        Ok(path) => Ok(path),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Takes the lock that one daemon holds for as long as it lives. The file it lies on stays behind, since
+/// removing it would let two daemons lock two files of one name.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = beside(path, "-lock");
+    let fail = |error: &io::Error| OpenError::io(&lock_path, error);
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| fail(&error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(32).read_to_string(&mut holder);
+            return Err(OpenError::Held { path: path.into(), holder: holder.trim().parse().ok() });
+        }
+        Err(TryLockError::Error(error)) => return Err(fail(&error)),
+    }
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    // Only for the other daemon's message; the lock holds without it, on a full disk for instance.
+    let _ = write(&mut file);
+    Ok(file)
+}
+
+enum Found {
+    Nothing,
+    Journal,
+}
+
+/// Looks at the file's first bytes: <https://www.sqlite.org/fileformat2.html#the_database_header>.
+fn inspect(path: &Path) -> Result<Found, OpenError> {
+    let mut header = Vec::with_capacity(100);
+    match File::open(path) {
+        Ok(file) => {
+            file.take(100).read_to_end(&mut header).map_err(|error| OpenError::io(path, &error))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(OpenError::io(path, &error)),
+    }
+    if header.is_empty() {
+        let wal = beside(path, "-wal");
+        let is_orphan = fs::metadata(&wal).is_ok_and(|metadata| metadata.len() > 0);
+        return if is_orphan {
+            Err(OpenError::Missing { path: path.into(), wal })
+        } else {
+            Ok(Found::Nothing)
+        };
+    }
+    let foreign = |what| Err(OpenError::Foreign { path: path.into(), what });
+    if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
+        return foreign("it is not an SQLite file");
+    }
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if number(68) != APPLICATION_ID {
+        return foreign("it is another program's SQLite file");
+    }
+    accept_version(path, number(60) as usize).map(|()| Found::Journal)
+}
+
+fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
+    if version > MIGRATIONS.len() {
+        return Err(OpenError::Newer { path: path.into(), version, known: MIGRATIONS.len() });
+    }
+    Ok(())
+}
+
+/// Makes an empty journal under another name first, so that a crash never leaves half of one behind.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let draft = beside(path, "-new");
+    let fail = |error: io::Error| OpenError::io(path, &error);
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+        _ => {}
+    }
+    let connection = Connection::open(&draft).map_err(|error| unreadable(path, &error))?;
+    let build = || {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        migrate(&connection, 0)?;
+        connection.pragma_update(None, "journal_mode", "WAL")
+    };
+    build().map_err(|error| unreadable(path, &error))?;
+    connection.close().map_err(|(_, error)| unreadable(path, &error))?;
+    File::open(&draft).and_then(|file| file.sync_all()).map_err(fail)?;
+    fs::rename(&draft, path).map_err(fail)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail)
+}
+
+fn migrate(connection: &Connection, version: usize) -> rusqlite::Result<()> {
+    for (from, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        connection
+            .execute_batch(&format!("BEGIN; {migration}; PRAGMA user_version = {}; COMMIT;", from + 1))?;
+    }
+    Ok(())
+}
+
+fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    // Until the replay has found the file sound, closing it must not change it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    let synchronous = match policy {
+        SyncPolicy::Always => "FULL",
+        SyncPolicy::EverySecond => "NORMAL",
+        SyncPolicy::Never => "OFF",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).map_err(fail)?;
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fail)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fail)?;
+    if mode != "wal" {
+        let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
+        return Err(OpenError::Io { path: path.into(), what });
+    }
+    connection
+        .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
+        .map_err(fail)?;
+    // The header was looked at in the file; a migration may still stand in the write-ahead log alone.
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    accept_version(path, version as usize)?;
+    migrate(&connection, version as usize).map_err(fail)?;
+    Ok(connection)
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {
+    // The last is SQLite's word for a statement that the file's tables don't fit.
+    let is_damage = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+    );
+    let what = describe(error);
+    if is_damage {
+        OpenError::Damaged { path: path.into(), what }
+    } else {
+        OpenError::Io { path: path.into(), what }
+    }
+}
+
+/// Where a COMMIT fails for want of room or for another program's lock, its last frame was not written: it
+/// is as if it had never been. Behind any other failure nobody can tell what the disk will say after a crash.
+fn commit_error(error: &rusqlite::Error) -> AppendError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => AppendError::NotWritten(describe(error)),
+        _ => AppendError::Unknown(describe(error)),
+    }
+}
+
+fn describe(error: &rusqlite::Error) -> String {
+    match error.sqlite_error() {
+        Some(ffi::Error { extended_code, .. }) => format!("{error} (SQLite error {extended_code})"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+impl JournalFile {
+    /// Has the file refuse to grow beyond its present size, as a full disk would, or grow again.
+    pub(super) fn fill_disk(&self, is_full: bool) {
+        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let most = if is_full { pages } else { i64::from(u32::MAX) - 1 };
+        self.connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(())).unwrap();
+    }
+}

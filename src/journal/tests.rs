@@ -1,0 +1,391 @@
+//! The journal's promises, on real files.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::reply::Error;
+
+struct Server {
+    journal: Journal,
+    store: Arc<Store>,
+    stats: Arc<Stats>,
+    finish: Finish,
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("revoked.db");
+    (folder, path)
+}
+
+fn open(path: &Path) -> Result<Opened, OpenError> {
+    Opened::open(path, SyncPolicy::Never)
+}
+
+async fn start(opened: Opened) -> Result<Server, OpenError> {
+    let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(0)));
+    let (journal, replay, finish) = opened.start(Arc::clone(&store), Arc::clone(&stats)).unwrap();
+    replay.done().await?;
+    Ok(Server { journal, store, stats, finish })
+}
+
+impl Server {
+    async fn at(path: &Path) -> Self {
+        start(open(path).unwrap()).await.unwrap()
+    }
+
+    async fn submit(&self, items: Vec<Item>) -> Vec<Reply> {
+        self.journal.submit(items).await.unwrap()
+    }
+
+    fn members(&self, key: &[u8]) -> Vec<Vec<u8>> {
+        let keyspace = self.store.read();
+        let set = View::committed(&keyspace).set(0, key);
+        let mut members: Vec<_> =
+            set.iter().flat_map(crate::store::SetView::members).map(<[u8]>::to_vec).collect();
+        members.sort();
+        members
+    }
+
+    async fn stop(self) {
+        self.journal.close();
+        self.finish.done().await;
+    }
+}
+
+fn shared(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+fn sadd(key: &[u8], members: &[&[u8]]) -> Item {
+    let members = members.iter().map(|member| shared(member)).collect();
+    Item::Write(Op::Sadd { database: 0, key: shared(key), members })
+}
+
+fn srem(key: &[u8], members: &[&[u8]]) -> Item {
+    let members = members.iter().map(|member| shared(member)).collect();
+    Item::Write(Op::Srem { database: 0, key: shared(key), members })
+}
+
+fn scard(key: &[u8]) -> Item {
+    let read = |view: &View<'_>, database: u8, request: Request<'_>| {
+        Reply::count(view.set(database, request.arg(1)).map_or(0, |set| set.len()))
+    };
+    Item::Read(Query { read, database: 0, request: OwnedRequest::from_args(&[b"SCARD", key]) })
+}
+
+/// What the folder holds, to show that it stayed as it was. The lock is no part of the data.
+fn contents(folder: &TempDir) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.to_string_lossy().ends_with("-lock"))
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn what_was_submitted_is_there_after_a_restart() {
+    let (_folder, path) = folder();
+    let binary: Vec<u8> = (0..=255).collect();
+    let server = Server::at(&path).await;
+    let items = vec![
+        sadd(b"k", &[b"a", b"b", b"", &binary, b"nul\0"]),
+        srem(b"k", &[b"a", b"x"]),
+        sadd(b"l", &[b"1"]),
+    ];
+    assert_eq!(server.submit(items).await, [Reply::Integer(5), Reply::Integer(1), Reply::Integer(1)]);
+    let before = server.members(b"k");
+    assert_eq!(before.len(), 4);
+    server.stop().await;
+
+    let server = Server::at(&path).await;
+    assert_eq!(server.members(b"k"), before);
+    assert_eq!(server.members(b"l"), [b"1"]);
+    // Two sets created, six members added, one removed, and the time.
+    assert_eq!(server.stats.journal.rows_loaded.load(std::sync::atomic::Ordering::Relaxed), 10);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_read_behind_a_write_sees_what_it_changed() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let items = vec![scard(b"k"), sadd(b"k", &[b"a"]), scard(b"k"), srem(b"k", &[b"a"]), scard(b"k")];
+    let counts = [0, 1, 1, 1, 0].map(Reply::Integer);
+    assert_eq!(server.submit(items).await, counts);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn all_that_changes_a_database_survives_a_restart() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let del = Item::Write(Op::Del { database: 0, keys: vec![shared(b"k"), shared(b"none")] });
+    let flush = |database| Item::Write(Op::Flushdb { database });
+    let other = |database, member: &[u8]| {
+        Item::Write(Op::Sadd { database, key: shared(b"o"), members: vec![shared(member)] })
+    };
+    server.submit(vec![sadd(b"k", &[b"1"]), del, sadd(b"k", &[b"2"])]).await;
+    server.submit(vec![other(1, b"x"), flush(1), other(1, b"y"), other(15, b"z"), flush(15)]).await;
+    server.stop().await;
+
+    let server = Server::at(&path).await;
+    assert_eq!(server.members(b"k"), [b"2"]);
+    {
+        let keyspace = server.store.read();
+        let view = View::committed(&keyspace);
+        let set = view.set(1, b"o").unwrap();
+        assert!(set.contains(b"y") && set.len() == 1);
+        assert_eq!(view.len(15), 0);
+    }
+    server.submit(vec![Item::Write(Op::Flushall)]).await;
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert!(server.members(b"k").is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_views_say_what_is_revoked_and_what_happened() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let del = Item::Write(Op::Del { database: 0, keys: vec![shared(b"gone")] });
+    server.submit(vec![sadd(b"revoked", &[b"jti-1", b"jti-2"]), sadd(b"gone", &[b"jti-1"]), del]).await;
+    server.submit(vec![srem(b"revoked", &[b"jti-2"]), sadd(b"revoked", &[b"\xff\x00"])]).await;
+    let other = Op::Sadd { database: 7, key: shared(b"other"), members: vec![shared(b"m")] };
+    server.submit(vec![Item::Write(other), Item::Write(Op::Flushdb { database: 7 })]).await;
+
+    // While the daemon has the file open.
+    let reader = Connection::open(&path).unwrap();
+    let list = |sql: &str| -> Vec<String> {
+        let mut statement = reader.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        list("SELECT database || ' ' || key || ' ' || quote(member) FROM revocations ORDER BY 1"),
+        ["0 revoked 'jti-1'", "0 revoked X'FF00'"]
+    );
+    assert_eq!(list("SELECT key FROM revocations WHERE member = 'jti-1'"), ["revoked"]);
+    assert_eq!(list("SELECT database || ' ' || key || ' ' || type FROM keys"), ["0 revoked set"]);
+    assert_eq!(
+        list("SELECT change || ' ' || key FROM history WHERE member = 'jti-2' AND at > '2026'"),
+        ["member added revoked", "member removed revoked"]
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_written_has_not_happened() {
+    let (_folder, path) = folder();
+    let opened = open(&path).unwrap();
+    opened.file.fill_disk(true);
+    let server = start(opened).await.unwrap();
+    let long = vec![b'x'; 100_000];
+    server.submit(vec![sadd(b"k", &[b"small"])]).await;
+    let replies = server.submit(vec![sadd(b"k", &[b"1"]), sadd(b"k", &[&long]), scard(b"k")]).await;
+    let [Reply::Error(Error::Misconf(why)), Reply::Error(Error::Misconf(_)), Reply::Integer(1)] =
+        &replies[..]
+    else {
+        panic!("{replies:?}");
+    };
+    assert!(why.contains("full") && why.contains("Nothing was changed"), "{why}");
+    assert_eq!(server.members(b"k"), [b"small"]);
+    assert!(server.stats.journal.problem().is_some());
+    // What still fits is taken again.
+    assert_eq!(server.submit(vec![sadd(b"k", &[b"2"])]).await, [Reply::Integer(1)]);
+    assert_eq!(server.stats.journal.problem(), None);
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!(server.members(b"k"), [&b"2"[..], b"small"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_closed_journal_takes_nothing_and_answers_what_it_took() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let taken = server.journal.submit(vec![sadd(b"k", &[b"1"])]);
+    let mut taken = std::pin::pin!(taken);
+    let poll =
+        std::future::poll_fn(|context| std::task::Poll::Ready(taken.as_mut().poll(context).is_ready()));
+    poll.await;
+    server.journal.close();
+    assert_eq!(server.journal.submit(vec![sadd(b"k", &[b"2"])]).await, Err(Closed));
+    server.finish.done().await;
+    // Answered the first time already, or now.
+    let server = Server::at(&path).await;
+    assert_eq!(server.members(b"k"), [b"1"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn each_policy_writes_what_a_restart_reads() {
+    for policy in [SyncPolicy::Always, SyncPolicy::EverySecond, SyncPolicy::Never] {
+        let (_folder, path) = folder();
+        let server = start(Opened::open(&path, policy).unwrap()).await.unwrap();
+        server.submit(vec![sadd(b"k", &[b"1"])]).await;
+        server.stop().await;
+        let server = Server::at(&path).await;
+        assert_eq!(server.members(b"k"), [b"1"], "{policy:?}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_empties_the_log() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(vec![sadd(b"k", &[b"1"])]).await;
+    assert!(fs::metadata(path.with_extension("db-wal")).unwrap().len() > 0);
+    server.journal.checkpoint().await.unwrap();
+    assert_eq!(fs::metadata(path.with_extension("db-wal")).unwrap().len(), 0);
+    server.stop().await;
+    assert!(!path.with_extension("db-wal").exists(), "closing takes the log along");
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let error = open(&path).unwrap_err();
+    assert_eq!(
+        error,
+        OpenError::Held { path: fs::canonicalize(&path).unwrap(), holder: Some(std::process::id()) }
+    );
+    let link = path.with_file_name("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(matches!(open(&link), Err(OpenError::Held { .. })), "by another name");
+    server.stop().await;
+    Server::at(&link).await.stop().await;
+}
+
+/// A file with some rows, and nothing left in its log.
+async fn filled() -> (TempDir, PathBuf) {
+    let (folder, path) = folder();
+    let server = Server::at(&path).await;
+    for i in 0..200 {
+        let member = format!("member {i} {}", "-".repeat(100));
+        server.submit(vec![sadd(b"k", &[member.as_bytes()])]).await;
+    }
+    server.stop().await;
+    (folder, path)
+}
+
+#[tokio::test]
+async fn a_foreign_file_is_refused_and_left_as_it_is() {
+    let (folder, path) = folder();
+    fs::write(&path, "not a database, but somebody's notes").unwrap();
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
+    assert_eq!(contents(&folder), before);
+
+    fs::remove_file(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+    drop(other);
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_left_as_it_is() {
+    let (folder, path) = filled().await;
+    let newer = Connection::open(&path).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99").unwrap();
+    // Once as it stands in the log alone, once as it stands in the file.
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { version: 99, .. }), "{error}");
+    drop(newer);
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Newer { version: 99, known: 1, .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
+async fn a_log_without_its_file_is_refused() {
+    let (folder, path) = filled().await;
+    fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+    fs::write(path.with_extension("db-wal"), b"something").unwrap();
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Missing { .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
+async fn damage_is_refused_and_left_as_it_is() {
+    type Damage = fn(&Path);
+    type Named = (&'static str, Box<dyn Fn(&Path)>);
+    let overwrite: Damage = |path| {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        // Behind the first pages, which hold the schema: into the middle of the rows.
+        let middle = file.metadata().unwrap().len() / 4096 / 2 * 4096;
+        file.write_all_at(&[0x5a; 4096], middle).unwrap();
+    };
+    let cut: Damage = |path| {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    let sql: fn(&Path, &str) = |path, sql| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let damages: [Named; 8] = [
+        ("overwritten page", Box::new(overwrite)),
+        ("cut file", Box::new(cut)),
+        ("lost row", Box::new(move |path| sql(path, "DELETE FROM journal WHERE sequence = 100"))),
+        (
+            "unknown effect",
+            Box::new(move |path| sql(path, "UPDATE journal SET effect = 77 WHERE sequence = 100")),
+        ),
+        ("no member", Box::new(move |path| sql(path, "UPDATE journal SET member = NULL WHERE effect = 1"))),
+        (
+            "no such set",
+            Box::new(move |path| sql(path, "UPDATE journal SET container = 9 WHERE sequence = 100")),
+        ),
+        (
+            "no such database",
+            Box::new(move |path| sql(path, "UPDATE journal SET database = 99 WHERE effect = 1")),
+        ),
+        ("no table", Box::new(move |path| sql(path, "DROP TABLE journal"))),
+    ];
+    for (name, damage) in damages {
+        let (folder, path) = filled().await;
+        damage(&path);
+        let before = contents(&folder);
+        let error = match open(&path) {
+            Ok(opened) => start(opened).await.err(),
+            Err(error) => Some(error),
+        };
+        assert!(matches!(error, Some(OpenError::Damaged { .. })), "{name}: {error:?}");
+        // The replay has ended; wait until the writer thread let go of the file.
+        let after =
+            || contents(&folder).into_iter().filter(|(path, _)| before.iter().any(|(b, _)| b == path));
+        assert_eq!(after().collect::<Vec<_>>(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_leaves_what_was_committed() {
+    let (folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(vec![sadd(b"k", &[b"1", b"2"])]).await;
+    server.submit(vec![srem(b"k", &[b"1"])]).await;
+    // What a crash leaves: the file and its log, as they are at this moment.
+    let crashed = tempfile::tempdir().unwrap();
+    for (from, bytes) in contents(&folder) {
+        if !from.to_string_lossy().ends_with("-shm") {
+            fs::write(crashed.path().join(from.file_name().unwrap()), bytes).unwrap();
+        }
+    }
+    server.stop().await;
+    let server = Server::at(&crashed.path().join("revoked.db")).await;
+    assert_eq!(server.members(b"k"), [b"2"]);
+    server.stop().await;
+}

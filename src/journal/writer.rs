@@ -1,0 +1,334 @@
+//! The writer thread: gather, evaluate, append, commit, apply, reply.
+//!
+//! It is the only one that changes the store, and the only one that touches the file. All that waits when a
+//! commit ends goes into the next one, so that the commit itself is the window in which writes gather.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::error::{AppendError, OpenError};
+use super::queue::{Batch, Queue, Waiting};
+use super::sqlite::{JournalFile, SyncPolicy};
+use super::{Item, Query};
+use crate::command::evaluate;
+use crate::effect::Effect;
+use crate::limits::COMMIT_REQUESTS;
+use crate::reply::{Error, Reply};
+use crate::stats::{Stats, since_epoch};
+use crate::store::{Changes, Removed, Staged, Store, View};
+
+/// Rows that the replay applies before it lets others see how far it is.
+const REPLAY_RUN: u64 = 16 * 1024;
+
+/// Time between two lines of the log about a replay under way, and between two looks at the files' sizes.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time between two syncs where the policy is once in a second.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keys and members that are freed at once; more than that, in a thread of its own.
+const FREE_AT_ONCE: usize = 1_000;
+
+pub(super) struct Writer {
+    file: JournalFile,
+    store: Arc<Store>,
+    stats: Arc<Stats>,
+    queue: Arc<Queue>,
+    syncing: Syncing,
+    /// Set when nobody can tell what a restart would find: why no write is taken any more.
+    latched: Option<String>,
+    sizes_measured: Instant,
+}
+
+/// What is to be synced apart from commits.
+enum Syncing {
+    /// Nothing: commits sync by themselves, or not at all.
+    None,
+    /// The write-ahead log, once in a second.
+    EverySecond {
+        wal: Option<File>,
+        /// When the first commit came that is not synced yet.
+        unsynced_since: Option<Instant>,
+    },
+}
+
+impl Writer {
+    pub(super) fn new(
+        file: JournalFile,
+        policy: SyncPolicy,
+        store: Arc<Store>,
+        stats: Arc<Stats>,
+        queue: Arc<Queue>,
+    ) -> Self {
+        let syncing = match policy {
+            SyncPolicy::EverySecond => Syncing::EverySecond { wal: None, unsynced_since: None },
+            SyncPolicy::Always | SyncPolicy::Never => Syncing::None,
+        };
+        Self { file, store, stats, queue, syncing, latched: None, sizes_measured: Instant::now() }
+    }
+
+    /// Replays the file, then serves the queue until it is closed.
+    pub(super) fn run(mut self, replayed: oneshot::Sender<Result<(), OpenError>>) {
+        let _guard = AbortOnPanic;
+        let outcome = self.replay();
+        let is_sound = outcome.is_ok();
+        self.measure_sizes();
+        let _ = replayed.send(outcome);
+        if is_sound {
+            self.serve();
+        }
+    }
+
+    fn replay(&mut self) -> Result<(), OpenError> {
+        let started = Instant::now();
+        let journal = &self.stats.journal;
+        let total = self.file.rows()?;
+        journal.rows_to_load.store(total, Relaxed);
+        let mut loading = Some(self.store.load());
+        let mut reported = started;
+        self.file.replay(|rows, effect| {
+            let keyspace = loading.get_or_insert_with(|| self.store.load());
+            keyspace.apply(effect, &mut Removed::default()).map_err(|misfit| misfit.to_string())?;
+            if rows % REPLAY_RUN == 0 {
+                loading = None;
+                journal.rows_loaded.store(rows, Relaxed);
+                journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
+                if reported.elapsed() >= REPORT_INTERVAL {
+                    tracing::info!("Loading: {rows} of {total} rows ({} %)", rows * 100 / total.max(1));
+                    reported = Instant::now();
+                }
+            }
+            Ok(())
+        })?;
+        drop(loading);
+        journal.rows_loaded.store(total, Relaxed);
+        journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
+        journal.loading.store(false, Relaxed);
+        tracing::info!("Loaded {total} rows in {} ms", started.elapsed().as_millis());
+        Ok(())
+    }
+
+    fn serve(&mut self) {
+        loop {
+            let Waiting { mut batches, checkpoints, is_closed } = self.queue.take(self.syncing.due_in());
+            while !batches.is_empty() {
+                let rest = batches.split_off(commit_len(&batches));
+                self.commit(std::mem::replace(&mut batches, rest));
+            }
+            self.sync_if_due();
+            if !checkpoints.is_empty() {
+                let outcome = self.checkpoint();
+                for done in checkpoints {
+                    let _ = done.send(outcome.clone());
+                }
+            }
+            if is_closed {
+                return self.finish();
+            }
+        }
+    }
+
+    /// One commit, from evaluation to replies.
+    fn commit(&mut self, batches: Vec<Batch>) {
+        if let Some(reason) = &self.latched {
+            return self.refuse(batches, &reason.clone());
+        }
+        let (replies, changes) = self.evaluate(&batches);
+        if !changes.effects().is_empty() {
+            if let Err(error) = self.append(changes.effects()) {
+                let reason = self.failed(error);
+                return self.refuse(batches, &reason);
+            }
+            match self.store.apply(&changes) {
+                Ok(removed) => free(removed),
+                Err(misfit) => panic!("an effect that was just evaluated does not fit: {misfit}"),
+            }
+        }
+        for (batch, replies) in batches.into_iter().zip(replies) {
+            // The client may be gone; its changes stay.
+            let _ = batch.reply.send(replies);
+        }
+    }
+
+    fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes) {
+        let keyspace = self.store.read();
+        let mut staged = Staged::new(&keyspace);
+        let mut reply = |item: &Item| match item {
+            Item::Write(op) => evaluate(op, &mut staged),
+            Item::Read(query) => self.read(&staged.view(), query),
+        };
+        let replies = batches.iter().map(|batch| batch.items.iter().map(&mut reply).collect()).collect();
+        (replies, staged.into_changes())
+    }
+
+    fn read(&self, view: &View<'_>, query: &Query) -> Reply {
+        let reply = (query.read)(view, query.database, query.request.as_request());
+        let lookups = view.lookups();
+        self.stats.keyspace_hits.add(lookups.hits);
+        self.stats.keyspace_misses.add(lookups.misses);
+        reply
+    }
+
+    fn append(&mut self, effects: &[Effect<bytes::Bytes>]) -> Result<(), AppendError> {
+        let started = Instant::now();
+        let outcome = self.file.append(effects, since_epoch().as_millis() as i64);
+        let journal = &self.stats.journal;
+        match outcome {
+            Ok(rows) => {
+                journal.rows_appended.add(rows);
+                journal.rows_since_checkpoint.fetch_add(rows, Relaxed);
+                journal.commits.add(1);
+                journal.commit_usec.add(started.elapsed().as_micros() as u64);
+                if journal.problem().is_some() {
+                    journal.set_problem(None);
+                    tracing::warn!("The journal can be written again: writes are taken again");
+                }
+                self.syncing.committed();
+                if self.sizes_measured.elapsed() >= REPORT_INTERVAL {
+                    self.measure_sizes();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                journal.commit_failures.add(1);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes note that the journal could not be written. Returns what clients are told.
+    fn failed(&mut self, error: AppendError) -> String {
+        let reason = match error {
+            AppendError::NotWritten(why) => {
+                format!("Errors writing to the journal: {why}. Nothing was changed.")
+            }
+            AppendError::Unknown(why) => {
+                let latch = |outcome| {
+                    format!(
+                        "The journal could not be committed: {why}. {outcome} until the server is restarted."
+                    )
+                };
+                self.latched = Some(latch("Nothing was changed, and writes are refused"));
+                latch("Whether this write is kept is unknown, and later ones are refused")
+            }
+        };
+        if self.stats.journal.problem().as_ref() != Some(&reason) {
+            tracing::error!("{reason}");
+            self.stats.journal.set_problem(Some(reason.clone()));
+        }
+        reason
+    }
+
+    /// Answers batches whose changes did not happen: writes with the reason, reads from what is committed.
+    fn refuse(&self, batches: Vec<Batch>, reason: &str) {
+        for batch in batches {
+            let keyspace = self.store.read();
+            let reply = |item: &Item| match item {
+                Item::Write(_) => Reply::Error(Error::Misconf(reason.to_owned())),
+                Item::Read(query) => self.read(&View::committed(&keyspace), query),
+            };
+            let _ = batch.reply.send(batch.items.iter().map(reply).collect());
+        }
+    }
+
+    fn sync_if_due(&mut self) {
+        let Err(error) = self.syncing.sync_if_due(&self.file) else { return };
+        let reason = self.failed(AppendError::Unknown(error.to_string()));
+        self.latched = Some(reason);
+    }
+
+    fn checkpoint(&mut self) -> Result<(), String> {
+        let outcome = self.file.checkpoint();
+        let journal = &self.stats.journal;
+        journal.last_checkpoint_failed.store(outcome.is_err(), Relaxed);
+        match &outcome {
+            Ok(()) => {
+                journal.rows_since_checkpoint.store(0, Relaxed);
+                journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
+            }
+            Err(error) => tracing::warn!(%error, "The checkpoint failed"),
+        }
+        self.measure_sizes();
+        outcome
+    }
+
+    fn finish(&mut self) {
+        if let Err(error) = self.file.checkpoint() {
+            tracing::warn!(%error, "The last checkpoint failed; the next start reads the write-ahead log");
+        }
+    }
+
+    fn measure_sizes(&mut self) {
+        let (file, wal) = self.file.sizes();
+        self.stats.journal.file_bytes.store(file, Relaxed);
+        self.stats.journal.wal_bytes.store(wal, Relaxed);
+        self.sizes_measured = Instant::now();
+    }
+}
+
+/// How many of the batches go into the next commit: at least one, and no more requests than it may hold.
+fn commit_len(batches: &[Batch]) -> usize {
+    let mut requests = 0;
+    let fits = |batch: &&Batch| {
+        requests += batch.items.len();
+        requests <= COMMIT_REQUESTS
+    };
+    batches.iter().take_while(fits).count().max(1)
+}
+
+/// Frees what was removed, where it takes long in a thread of its own: nobody waits for it.
+fn free(removed: Removed) {
+    if removed.len() > FREE_AT_ONCE {
+        // Without a thread to be had, the closure and with it all that was removed is dropped right here.
+        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(removed));
+    }
+}
+
+impl Syncing {
+    fn committed(&mut self) {
+        if let Self::EverySecond { unsynced_since, .. } = self {
+            unsynced_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How long the writer may wait for work; for ever, if there is nothing to sync.
+    fn due_in(&self) -> Option<Duration> {
+        match self {
+            Self::EverySecond { unsynced_since: Some(since), .. } => {
+                Some(SYNC_INTERVAL.saturating_sub(since.elapsed()))
+            }
+            Self::EverySecond { unsynced_since: None, .. } | Self::None => None,
+        }
+    }
+
+    fn sync_if_due(&mut self, file: &JournalFile) -> std::io::Result<()> {
+        if self.due_in().is_none_or(|due_in| !due_in.is_zero()) {
+            return Ok(());
+        }
+        if let Self::EverySecond { wal, unsynced_since } = self {
+            let wal = match wal {
+                Some(wal) => wal,
+                None => wal.insert(file.open_wal()?),
+            };
+            wal.sync_data()?;
+            *unsynced_since = None;
+        }
+        Ok(())
+    }
+}
+
+/// A writer that panicked has broken an invariant: memory may no longer be what the journal says, and only a
+/// restart makes it so. The panic itself was reported by the time this is dropped.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}

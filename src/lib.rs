@@ -1,0 +1,73 @@
+//! `revoked`: a small server that remembers which tokens are revoked.
+//!
+//! It speaks the Redis protocol, so that redis-cli and every Redis client library is its client. It keeps sets
+//! in memory and answers from there, and every change is on disk, in one SQLite file, before it is
+//! acknowledged.
+//!
+//! # A tour in reading order
+//!
+//! The data first. [`op::Op`] is a change asked for, [`effect::Effect`] is what it turned out to change, and
+//! [`reply::Reply`] is what the client is told. [`store`] is the memory that reads are answered from;
+//! [`journal`] is the ordered, durable list of effects, in SQLite.
+//!
+//! Then the way of a request:
+//!
+//! ```text
+//! socket -> connection -> resp (decode) -> command (table, arity, gates) --read---> store ------------> reply
+//!                                                                         `-write-> journal.submit(batch)
+//!                     writer: gather -> evaluate on staged -> append -> COMMIT -> apply to store -> reply
+//! ```
+//!
+//! [`server`] listens and accepts; [`connection`] reads what a client sends, has [`resp`] cut it into
+//! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
+//! connection's own task, from one moment of the store. A **write** becomes an op and goes to the journal's
+//! writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
+//! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
+//! far), appends the effects in one transaction, commits, applies the effects to the store, and wakes the
+//! clients. At start, the writer replays the file's effects into the store, through the same
+//! [`store::Keyspace::apply`].
+//!
+//! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,
+//! [`stats`] what INFO counts.
+//!
+//! # Invariants
+//!
+//! 1. **Memory is what the journal says.** Only applied effects change the store, and only the writer thread
+//!    applies them; live writes and replay run the same `apply`. What an op does depends on nothing but the
+//!    state before it and the op.
+//! 2. **Persist, then apply, then reply.** A reply is never ahead of the disk, and no reader ever sees a change
+//!    that a crash could undo. (With `appendfsync` at `everysec` or `no`, "on disk" means handed to the
+//!    operating system.)
+//! 3. **An error reply to a write means that nothing happened,** and the text says so where that can't be known:
+//!    behind a commit that itself failed, writes are refused until a restart, reads go on, INFO and the log say
+//!    why.
+//! 4. **A read never waits for the disk,** except for the same connection's own writes before it. Replies keep
+//!    the order of the requests.
+//! 5. **Nobody sees half of a command.** Readers take one moment of the store, and the writer applies whole ops.
+//! 6. **Start-up serves all or nothing:** `-LOADING` until the replay is complete. A damaged, foreign or newer
+//!    file is refused with a clear message, untouched, and the process exits with a code of its own.
+//! 7. **Every input is bounded,** before authentication more tightly. A client's mistake costs that client an
+//!    error reply and, where the stream can't be followed any more, its connection: never the process.
+//!
+//! # Which module may know what
+//!
+//! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
+//! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
+//! [`clients`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
+//! nobody but [`limits`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
+//! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
+
+pub mod clients;
+pub mod command;
+pub mod config;
+pub mod connection;
+pub mod effect;
+pub mod journal;
+pub mod limits;
+pub mod op;
+pub mod reply;
+pub mod request;
+pub mod resp;
+pub mod server;
+pub mod stats;
+pub mod store;

@@ -1,0 +1,70 @@
+//! Every bound of the server, with its reason. Sizes are in bytes unless the name says otherwise.
+
+use std::time::Duration;
+
+/// Databases that SELECT can choose from: Redis's default, which client libraries assume.
+pub const DATABASES: u8 = 16;
+
+/// Arguments of one request, the name included: what Redis itself held to up to 6.2.
+pub const REQUEST_ARGUMENTS: usize = 1024 * 1024;
+
+/// One argument: Redis's `proto-max-bulk-len`.
+pub const ARGUMENT_BYTES: usize = 512 * 1024 * 1024;
+
+/// One request as it stands on the wire: Redis's `client-query-buffer-limit`. Places in a request are held
+/// as `u32`, which this keeps sound.
+pub const REQUEST_BYTES: usize = 1024 * 1024 * 1024;
+
+/// An inline request, and the line that announces a length: Redis's `PROTO_INLINE_MAX_SIZE`.
+pub const LINE_BYTES: usize = 64 * 1024;
+
+/// Arguments of one request before AUTH: enough for HELLO with all its options.
+pub const UNAUTHENTICATED_ARGUMENTS: usize = 10;
+
+/// One argument before AUTH.
+pub const UNAUTHENTICATED_ARGUMENT_BYTES: usize = 16 * 1024;
+
+/// Read from a socket in one call.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// Requests that are decoded before the first of them is executed.
+pub const DECODED_REQUESTS: usize = 1024;
+
+/// Replies that are gathered before they are written out, unless one reply alone is longer.
+pub const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Memory for output that a connection keeps while it is idle.
+pub const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
+
+/// How long the end waits for clients to take the replies that they have coming.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long accepting pauses when the system refuses.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Requests that one commit may hold, and so the bound of what a crash can leave unanswered at once.
+pub const COMMIT_REQUESTS: usize = 16 * 1024;
+
+/// Effects that the writer applies before it lets readers in between. An op with more is applied as a whole:
+/// others see all of it or nothing.
+pub const APPLY_EFFECTS: usize = 256;
+
+/// Rows between two time stamps in the journal: what a query walks back, at most, to tell when a row was
+/// written.
+pub const TIMESTAMP_ROWS: usize = 256;
+
+/// Longest name that CLIENT SETNAME and CLIENT SETINFO keep of a client.
+pub const CLIENT_NAME_BYTES: usize = 1024;
+
+/// Names that one COMMAND INFO or COMMAND DOCS may ask for: more than there are, so that each can be.
+pub const COMMAND_NAMES: usize = 1024;
+
+/// Arguments of an unknown command that the error repeats: Redis's bound of 128 bytes.
+pub const UNKNOWN_COMMAND_BYTES: usize = 128;
+
+const _: () = assert!(REQUEST_BYTES + READ_BYTES < u32::MAX as usize, "a place in a request is a u32");
+const _: () = assert!(ARGUMENT_BYTES < REQUEST_BYTES);
+const _: () = assert!(UNAUTHENTICATED_ARGUMENTS < REQUEST_ARGUMENTS);
+const _: () = assert!(UNAUTHENTICATED_ARGUMENT_BYTES < ARGUMENT_BYTES);
+const _: () = assert!(LINE_BYTES <= READ_BYTES, "a line is never cut by more than one read");
+const _: () = assert!(DATABASES as usize <= 64);

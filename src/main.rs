@@ -1,0 +1,157 @@
+//! The program: arguments, configuration, logs, and exit codes. All else is the library's.
+
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use revoked::command::About;
+use revoked::config::{self, Appendfsync, Config, Logformat};
+use revoked::journal::{OpenError, Opened, SyncPolicy, sqlite_version};
+use revoked::server::{self, Options};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Why the program ends; the numbers are those of `sysexits.h`.
+mod exit {
+    pub(crate) const DATA: u8 = 65;
+    pub(crate) const UNAVAILABLE: u8 = 69;
+    pub(crate) const SYSTEM: u8 = 71;
+    pub(crate) const IO: u8 = 74;
+    pub(crate) const IN_USE: u8 = 75;
+    pub(crate) const CONFIG: u8 = 78;
+}
+
+/// An end before its time: the exit code, and the line that says why.
+struct Failure(u8, String);
+
+fn main() -> ExitCode {
+    let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
+    let config = match config::from_sources(std::env::args_os(), std::env::vars_os(), &version) {
+        Ok(config) => config,
+        Err(config::Error::Help(text) | config::Error::Version(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error @ config::Error::Invalid(_)) => {
+            eprintln!("revoked: {error}");
+            return ExitCode::from(exit::CONFIG);
+        }
+    };
+    match log(&config).and_then(|()| run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(code, why)) => {
+            tracing::error!("{why}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn log(config: &Config) -> Result<(), Failure> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
+            eprintln!("revoked: {}: {error}", EnvFilter::DEFAULT_ENV);
+            Failure(exit::CONFIG, String::new())
+        })?,
+        _ => EnvFilter::new(config.loglevel.filter()),
+    };
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    match config.logformat {
+        Logformat::Text => logs.init(),
+        Logformat::Json => logs.json().init(),
+    }
+    Ok(())
+}
+
+fn run(config: Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.io_threads)
+        .thread_name("io")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure(exit::SYSTEM, format!("no threads: {error}")))?;
+    let outcome = runtime.block_on(serve(config));
+    // A reply that a client does not take must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    tracing::info!("revoked {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
+    let policy = match config.appendfsync {
+        Appendfsync::Always => SyncPolicy::Always,
+        Appendfsync::Everysec => SyncPolicy::EverySecond,
+        Appendfsync::No => SyncPolicy::Never,
+    };
+    let listeners = listen(&config)?;
+    let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
+    server::run(listeners, journal, options(config), ended).await.map_err(|error| unusable(&error))
+}
+
+fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
+    let listen = |ip| {
+        let address = SocketAddr::new(ip, config.port);
+        server::listen(address, config.tcp_backlog)
+            .map_err(|error| Failure(exit::UNAVAILABLE, format!("can't listen on {address}: {error}")))
+    };
+    config.bind.iter().copied().map(listen).collect()
+}
+
+fn options(config: Config) -> Options {
+    let path = |path: Option<std::path::PathBuf>| path.unwrap_or_default().display().to_string();
+    Options {
+        parameters: config.parameters(),
+        about: About {
+            run_id: (0..40).map(|_| fastrand::digit(16)).collect(),
+            port: config.port,
+            executable: path(std::env::current_exe().ok()),
+            data_file: path(Some(config.data_file())),
+            config_file: path(config.file),
+            maxclients: config.maxclients,
+            appendfsync: config.appendfsync.as_str(),
+        },
+        requirepass: config.requirepass,
+        tcp_keepalive: (config.tcp_keepalive_seconds > 0)
+            .then(|| std::time::Duration::from_secs(config.tcp_keepalive_seconds)),
+    }
+}
+
+fn unusable(error: &OpenError) -> Failure {
+    let code = match error {
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Damaged { .. }
+        | OpenError::Missing { .. } => exit::DATA,
+        OpenError::Held { .. } => exit::IN_USE,
+        OpenError::Io { .. } => exit::IO,
+    };
+    Failure(code, error.to_string())
+}
+
+/// Done at the first SIGTERM or SIGINT. A second one ends the program on the spot: all that was acknowledged
+/// is on disk.
+fn signalled() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!("Received {name}");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("Received a second signal: ending at once");
+            std::process::exit(i32::from(exit::SYSTEM));
+        });
+    })
+}

@@ -1,0 +1,350 @@
+//! What a client is answered, apart from how it is written on the wire, and the only place of error texts.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::limits::{CLIENT_NAME_BYTES, COMMAND_NAMES, UNKNOWN_COMMAND_BYTES};
+
+/// A reply. The variants are RESP3's types; what each becomes for a RESP2 client is the encoder's matter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A status: `+OK`.
+    Simple(&'static str),
+    /// An integer.
+    Integer(i64),
+    /// A bulk string.
+    Bulk(Bytes),
+    /// Nothing there.
+    Null,
+    /// Text for people: a verbatim string in RESP3, a bulk string in RESP2.
+    Text(String),
+    /// An ordered list.
+    Array(Vec<Reply>),
+    /// A list without order or repetition: an array in RESP2.
+    Set(Vec<Reply>),
+    /// Names and values: an array of both in turn in RESP2.
+    Map(Vec<(Reply, Reply)>),
+    /// An array of bulk strings.
+    Strings(ByteStrings),
+    /// A set of bulk strings.
+    StringSet(ByteStrings),
+    /// An error.
+    Error(Error),
+}
+
+impl Reply {
+    /// `+OK`.
+    pub const OK: Self = Self::Simple("OK");
+
+    /// The integer that stands for a count.
+    #[must_use]
+    pub fn count(count: usize) -> Self {
+        Self::Integer(count as i64)
+    }
+
+    /// A bulk string with a copy of `text`.
+    #[must_use]
+    pub fn bulk(text: impl Into<Vec<u8>>) -> Self {
+        Self::Bulk(Bytes::from(text.into()))
+    }
+
+    /// A bulk string of a text that is always the same.
+    #[must_use]
+    pub const fn fixed(text: &'static str) -> Self {
+        Self::Bulk(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<Error> for Reply {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Many byte strings in one piece of memory: what SMEMBERS answers is not an allocation for each member.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ByteStrings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl ByteStrings {
+    /// Appends a copy of `string`.
+    pub fn push(&mut self, string: &[u8]) {
+        self.bytes.extend_from_slice(string);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The strings in the order in which they were pushed.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for ByteStrings {
+    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(strings: I) -> Self {
+        let mut all = Self::default();
+        strings.into_iter().for_each(|string| all.push(string));
+        all
+    }
+}
+
+/// An error reply. Where Redis has the error, the text is Redis's own, to the letter: clients match it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// No such command. Made by [`Error::unknown_command`].
+    UnknownCommand {
+        /// The name as it was sent, cut short.
+        name: String,
+        /// The arguments as the error repeats them.
+        arguments: String,
+    },
+    /// The command has no such subcommand.
+    UnknownSubcommand {
+        /// The command, in upper case.
+        command: String,
+        /// What was sent.
+        subcommand: String,
+    },
+    /// Too few or too many arguments for the command of this full name (`client|setname`).
+    WrongArity(String),
+    /// Arguments that don't follow the command's syntax.
+    Syntax,
+    /// An argument that should be an integer.
+    NotAnInteger,
+    /// An integer beyond the bounds that Redis names.
+    NumberOutOfRange {
+        /// The lowest.
+        least: i64,
+        /// The highest.
+        most: i64,
+    },
+    /// A cursor that SCAN or SSCAN can't have returned.
+    InvalidCursor,
+    /// SELECT beyond the databases there are.
+    DatabaseOutOfRange,
+    /// A command before AUTH.
+    NoAuth,
+    /// HELLO before AUTH, without its AUTH option.
+    HelloNoAuth,
+    /// A wrong user or password.
+    WrongPass,
+    /// AUTH where no password is set.
+    AuthNotConfigured,
+    /// HELLO with a version that there is not.
+    NoProto,
+    /// HELLO with a version that is no number.
+    ProtocolVersionNotAnInteger,
+    /// HELLO with an option that there is not, or that is incomplete.
+    HelloSyntax(String),
+    /// A client name with spaces or control characters in it.
+    InvalidClientName,
+    /// CLIENT SETINFO with a value that has spaces or control characters in it.
+    InvalidClientInfo(String),
+    /// CLIENT SETINFO with an attribute that there is not.
+    UnknownClientInfo(String),
+    /// A name, or a value of CLIENT SETINFO, beyond the bound.
+    ClientInfoTooLong,
+    /// CLIENT LIST ID with an id that is no number.
+    InvalidClientId,
+    /// CLIENT LIST TYPE with a type that there is not.
+    UnknownClientType(String),
+    /// COMMAND INFO or COMMAND DOCS with more names than are answered at once.
+    TooManyNames,
+    /// COMMAND GETKEYS of a command that has no keys.
+    NoKeyArguments,
+    /// COMMAND GETKEYS of a command that there is not.
+    InvalidCommandSpecified,
+    /// COMMAND GETKEYS with too few or too many arguments for its command.
+    InvalidArgumentCount,
+    /// A command while the journal is replayed.
+    Loading,
+    /// A write that can't be made durable. The text says what is wrong and what has happened.
+    Misconf(String),
+    /// Bytes that are no request. The connection ends behind this.
+    Protocol(ProtocolError),
+    /// One connection more than `maxclients`.
+    MaxClients,
+    /// SHUTDOWN ABORT.
+    NoShutdownInProgress,
+    /// SAVE that failed, for this reason.
+    CheckpointFailed(String),
+    /// The server is on its way out and takes no more writes.
+    ShuttingDown,
+    /// An error with a text of its command's own, code included.
+    Custom(String),
+}
+
+impl Error {
+    /// The error for a command that there is not: it repeats the name and the first of its arguments.
+    pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut arguments = String::new();
+        for arg in args {
+            let room = UNKNOWN_COMMAND_BYTES.saturating_sub(arguments.len());
+            if room == 0 {
+                break;
+            }
+            arguments.extend(["'", &printable(&arg[..arg.len().min(room)]), "' "]);
+        }
+        Self::UnknownCommand { name: printable(&name[..name.len().min(UNKNOWN_COMMAND_BYTES)]), arguments }
+    }
+}
+
+/// Text for an error line, which ends at the first line break.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace(['\r', '\n'], " ")
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCommand { name, arguments } => {
+                write!(f, "ERR unknown command '{name}', with args beginning with: {arguments}")
+            }
+            Self::UnknownSubcommand { command, subcommand } => {
+                write!(f, "ERR unknown subcommand '{subcommand}'. Try {command} HELP.")
+            }
+            Self::WrongArity(name) => write!(f, "ERR wrong number of arguments for '{name}' command"),
+            Self::Syntax => f.write_str("ERR syntax error"),
+            Self::NotAnInteger => f.write_str("ERR value is not an integer or out of range"),
+            Self::NumberOutOfRange { least, most } => {
+                write!(f, "ERR value is out of range, value must between {least} and {most}")
+            }
+            Self::InvalidCursor => f.write_str("ERR invalid cursor"),
+            Self::DatabaseOutOfRange => f.write_str("ERR DB index is out of range"),
+            Self::NoAuth => f.write_str("NOAUTH Authentication required."),
+            Self::HelloNoAuth => f.write_str(
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+                 <proto> AUTH <user> <pass> option can be used to authenticate the client and select the \
+                 RESP protocol version at the same time",
+            ),
+            Self::WrongPass => f.write_str("WRONGPASS invalid username-password pair or user is disabled."),
+            Self::AuthNotConfigured => f.write_str(
+                "ERR AUTH <password> called without any password configured for the default user. Are you \
+                 sure your configuration is correct?",
+            ),
+            Self::NoProto => f.write_str("NOPROTO unsupported protocol version"),
+            Self::ProtocolVersionNotAnInteger => {
+                f.write_str("ERR Protocol version is not an integer or out of range")
+            }
+            Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
+            Self::InvalidClientName => {
+                f.write_str("ERR Client names cannot contain spaces, newlines or special characters.")
+            }
+            Self::InvalidClientInfo(attribute) => {
+                write!(f, "ERR {attribute} cannot contain spaces, newlines or special characters.")
+            }
+            Self::UnknownClientInfo(attribute) => write!(f, "ERR Unrecognized option '{attribute}'"),
+            Self::ClientInfoTooLong => {
+                write!(f, "ERR a client's name or library is at most {CLIENT_NAME_BYTES} bytes")
+            }
+            Self::InvalidClientId => f.write_str("ERR Invalid client ID"),
+            Self::UnknownClientType(name) => write!(f, "ERR Unknown client type '{name}'"),
+            Self::TooManyNames => {
+                write!(f, "ERR too many names, at most {COMMAND_NAMES} are answered at once")
+            }
+            Self::NoKeyArguments => f.write_str("ERR The command has no key arguments"),
+            Self::InvalidCommandSpecified => f.write_str("ERR Invalid command specified"),
+            Self::InvalidArgumentCount => {
+                f.write_str("ERR Invalid number of arguments specified for command")
+            }
+            Self::Loading => f.write_str("LOADING Redis is loading the dataset in memory"),
+            Self::Misconf(problem) => write!(f, "MISCONF {problem}"),
+            Self::Protocol(error) => write!(f, "ERR Protocol error: {error}"),
+            Self::MaxClients => f.write_str("ERR max number of clients reached"),
+            Self::NoShutdownInProgress => f.write_str("ERR No shutdown in progress."),
+            Self::CheckpointFailed(why) => {
+                write!(f, "ERR the checkpoint failed: {why}. What was acknowledged is on disk all the same")
+            }
+            Self::ShuttingDown => f.write_str("ERR The server is shutting down, nothing was changed"),
+            Self::Custom(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What is wrong with bytes that are no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// `*` and no number, or one out of bounds.
+    InvalidMultibulkLength,
+    /// `$` and no number, or one out of bounds.
+    InvalidBulkLength,
+    /// More arguments than a client may send before AUTH.
+    UnauthenticatedMultibulkLength,
+    /// A longer argument than a client may send before AUTH.
+    UnauthenticatedBulkLength,
+    /// An argument that doesn't begin with `$`, but with this.
+    ExpectedDollar(u8),
+    /// An inline request without an end.
+    TooBigInlineRequest,
+    /// A length without an end, in `*`.
+    TooBigMultibulkCount,
+    /// A length without an end, in `$`.
+    TooBigBulkCount,
+    /// More than one request may hold.
+    TooBigRequest,
+    /// An inline request with a quote that isn't closed.
+    UnbalancedQuotes,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidMultibulkLength => f.write_str("invalid multibulk length"),
+            Self::InvalidBulkLength => f.write_str("invalid bulk length"),
+            Self::UnauthenticatedMultibulkLength => f.write_str("unauthenticated multibulk length"),
+            Self::UnauthenticatedBulkLength => f.write_str("unauthenticated bulk length"),
+            Self::ExpectedDollar(found) => {
+                write!(f, "expected '$', got '{}'", printable(&[*found]))
+            }
+            Self::TooBigInlineRequest => f.write_str("too big inline request"),
+            Self::TooBigMultibulkCount => f.write_str("too big mbulk count string"),
+            Self::TooBigBulkCount => f.write_str("too big bulk count string"),
+            Self::TooBigRequest => f.write_str("too big request"),
+            Self::UnbalancedQuotes => f.write_str("unbalanced quotes in request"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_repeats_its_first_arguments_as_redis_does() {
+        let args = [&b"a"[..], b"b\r\nc"];
+        assert_eq!(
+            Error::unknown_command(b"FOO", args.into_iter()).to_string(),
+            "ERR unknown command 'FOO', with args beginning with: 'a' 'b  c' "
+        );
+    }
+
+    #[test]
+    fn an_unknown_command_repeats_a_bounded_part() {
+        let long = vec![b'x'; 10_000];
+        let text = Error::unknown_command(&long, [&long[..], &long[..]].into_iter()).to_string();
+        assert!(text.len() < 400, "{} bytes", text.len());
+    }
+
+    #[test]
+    fn byte_strings_come_back_as_pushed() {
+        let strings: ByteStrings = [&b"a"[..], b"", b"\x00\xff"].into_iter().collect();
+        assert_eq!(strings.len(), 3);
+        assert_eq!(strings.iter().collect::<Vec<_>>(), [&b"a"[..], b"", b"\x00\xff"]);
+    }
+}

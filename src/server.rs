@@ -1,0 +1,187 @@
+//! The server as a whole: listen, accept, cap, and end in order.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use crate::clients::{Clients, Membership};
+use crate::command::{self, About, Environment};
+use crate::connection::{self, Services};
+use crate::journal::{OpenError, Opened};
+use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT};
+use crate::reply::Error;
+use crate::stats::Stats;
+use crate::store::Store;
+
+/// What the server is told of its surroundings.
+#[derive(Debug)]
+pub struct Options {
+    /// What AUTH must be given, if anything.
+    pub requirepass: Option<String>,
+    /// The silence after which a connection is probed; none for never.
+    pub tcp_keepalive: Option<Duration>,
+    /// The parameters that CONFIG GET shows.
+    pub parameters: Vec<(&'static str, String)>,
+    /// What INFO says of the process.
+    pub about: About,
+}
+
+/// Opens a listening socket.
+///
+/// # Errors
+///
+/// If the system refuses: the address is in use, or not this machine's.
+pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if address.is_ipv6() {
+        // Otherwise :: would take 0.0.0.0 along, which may be listed beside it.
+        SockRef::from(&socket).set_only_v6(true)?;
+    }
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
+}
+
+/// Replays the journal and serves clients on these sockets until `ended` is done or a client asks for the end.
+/// Then what was submitted is finished, and the data file closed.
+///
+/// # Errors
+///
+/// If the data file turns out to be damaged, or can't be read.
+pub async fn run(
+    listeners: Vec<TcpListener>,
+    journal: Opened,
+    options: Options,
+    ended: impl Future<Output = ()>,
+) -> Result<(), OpenError> {
+    let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(command::rows().count())));
+    let data_file = std::path::PathBuf::from(&options.about.data_file);
+    let (journal, replay, finish) = journal
+        .start(Arc::clone(&store), Arc::clone(&stats))
+        .map_err(|error| OpenError::Io { path: data_file, what: format!("no writer thread: {error}") })?;
+    let maxclients = options.about.maxclients;
+    let services = Arc::new(Services {
+        environment: Environment {
+            store,
+            stats,
+            clients: Arc::default(),
+            requirepass: options.requirepass,
+            parameters: options.parameters,
+            about: options.about,
+        },
+        journal: journal.clone(),
+        shutdown: watch::Sender::new(false),
+    });
+
+    // Connections hold a sender each: once none is left, all have ended.
+    let (alive, mut all_gone) = mpsc::channel(1);
+    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    for listener in listeners {
+        let acceptor = Acceptor {
+            services: Arc::clone(&services),
+            maxclients,
+            tcp_keepalive: options.tcp_keepalive,
+            alive: alive.clone(),
+        };
+        tokio::spawn(acceptor.run(listener));
+    }
+    drop(alive);
+
+    let mut shutdown = services.shutdown.subscribe();
+    let mut ended = std::pin::pin!(async {
+        tokio::select! {
+            () = ended => {}
+            _ = shutdown.wait_for(|&is_ending| is_ending) => {}
+        }
+    });
+    tokio::select! {
+        replayed = replay.done() => replayed?,
+        // Nothing was written yet, and nothing waits to be.
+        () = &mut ended => return Ok(()),
+    }
+    for address in addresses {
+        tracing::info!("Ready to accept connections on {address}");
+    }
+    ended.await;
+
+    tracing::info!("Shutting down: finishing what clients have submitted");
+    services.shutdown.send_replace(true);
+    if tokio::time::timeout(DRAIN_TIMEOUT, all_gone.recv()).await.is_err() {
+        tracing::warn!("Some clients do not take their replies: they are cut off");
+    }
+    journal.close();
+    finish.done().await;
+    tracing::info!("Everything is saved. Bye");
+    Ok(())
+}
+
+struct Acceptor {
+    services: Arc<Services>,
+    maxclients: usize,
+    tcp_keepalive: Option<Duration>,
+    alive: mpsc::Sender<()>,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener) {
+        let mut shutdown = self.services.shutdown.subscribe();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|&is_ending| is_ending) => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    // Out of file descriptors, most likely: trying at once would only fail at once.
+                    tracing::warn!(%error, "Accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let stats = &self.services.environment.stats;
+        let clients: &Arc<Clients> = &self.services.environment.clients;
+        let local = stream.local_addr().unwrap_or(peer);
+        let Some(membership) = clients.connect(peer, local, self.maxclients) else {
+            stats.connections_rejected.add(1);
+            // The socket is new: its buffer takes so short a line at once, or the client goes without.
+            let _ = stream.try_write(format!("-{}\r\n", Error::MaxClients).as_bytes());
+            return;
+        };
+        stats.connections_received.add(1);
+        self.tune(&stream);
+        let (services, alive) = (Arc::clone(&self.services), self.alive.clone());
+        tokio::spawn(async move {
+            let _alive = alive;
+            serve(stream, membership, services).await;
+        });
+    }
+
+    /// What can't be set is no reason to refuse a client.
+    fn tune(&self, stream: &TcpStream) {
+        let _ = stream.set_nodelay(true);
+        if let Some(silence) = self.tcp_keepalive {
+            let probes = TcpKeepalive::new().with_time(silence).with_interval(silence / 3).with_retries(3);
+            let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) {
+    let client = Arc::clone(&membership.client);
+    tracing::debug!(client = client.id, address = %client.peer_address, "Connected");
+    match connection::serve(stream, membership, services).await {
+        Ok(()) => tracing::debug!(client = client.id, "Disconnected"),
+        Err(error) => tracing::debug!(client = client.id, %error, "Disconnected"),
+    }
+}

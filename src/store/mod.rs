@@ -1,0 +1,52 @@
+//! The memory that reads are answered from: pure and synchronous, without sockets, RESP or SQL.
+//!
+//! Readers take the store for a whole buffer of requests at once and see one moment of it; the writer applies
+//! committed changes in between, in short runs that never cut an op in two. So nobody sees half of an op.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::limits::APPLY_EFFECTS;
+
+pub use self::keyspace::{Keyspace, Misfit, Removed};
+pub use self::staged::{Changes, Staged};
+pub use self::view::{Lookups, NextCursor, SetView, View};
+
+mod keyspace;
+mod set;
+mod staged;
+mod table;
+mod view;
+
+/// The keyspace, shared between the readers and the one writer.
+#[derive(Debug, Default)]
+pub struct Store(RwLock<Keyspace>);
+
+impl Store {
+    /// The state at this moment; it stays as it is until the guard is dropped. Not to be held while waiting
+    /// for anything, nor taken twice by one thread.
+    pub fn read(&self) -> RwLockReadGuard<'_, Keyspace> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes changes true that are committed. Returns what they removed, to be freed.
+    ///
+    /// # Errors
+    ///
+    /// If an effect does not fit; those before it are applied.
+    pub fn apply(&self, changes: &Changes) -> Result<Removed, Misfit> {
+        let mut removed = Removed::default();
+        for run in changes.runs(APPLY_EFFECTS) {
+            let mut keyspace = self.load();
+            run.iter().try_for_each(|effect| keyspace.apply(effect, &mut removed))?;
+        }
+        Ok(removed)
+    }
+
+    /// The keyspace, to be filled by the replay while nobody reads yet.
+    pub fn load(&self) -> RwLockWriteGuard<'_, Keyspace> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,333 @@
+//! A hash table that grows without ever stopping, and that can be walked while it grows.
+//!
+//! ```text
+//! segments   [0]      [1]      [2]      [3]      [4]       n = 5, level = 2: 4 <= n < 8
+//! low bits   000      01       10       11       100       0 and 4 were one: they tell apart by 3 bits,
+//!            `-- split, next: 1 -----------------'         the others still by 2
+//! ```
+//!
+//! It is linear hashing: the entries lie in segments of some two hundred, each a small hash table, chosen by
+//! the low bits of the hash. When the segments are full on average, one more is appended and the entries of
+//! just one other are shared out between the two; so an insertion moves a bounded number of entries, however
+//! many there are. When they are sparse, the last one is merged back.
+//!
+//! A walk (SCAN) follows the *positions* of entries: their hash with its bits in reverse. Splitting a segment
+//! cuts its range of positions in two neighbouring halves, so that a cursor, which is nothing but the
+//! position to go on from, stays right through any number of splits and merges: an entry that is there from
+//! the walk's begin to its end is met once, exactly.
+//!
+//! Invariants:
+//!
+//! 1. An entry with hash `h` lies in segment `segment_of(h)`.
+//! 2. There are no segments exactly if there are no entries.
+//! 3. No two entries are equal (the caller inserts only what is missing).
+
+use std::ops::Range;
+
+use hashbrown::HashTable;
+
+/// Mean entries of a segment above which the table grows by a segment.
+const SPLIT_ABOVE: usize = 192;
+
+/// Mean entries of a segment below which the table shrinks by a segment: far enough from the other bound that
+/// adding and removing in turn doesn't split and merge in turn.
+const MERGE_BELOW: usize = 64;
+
+/// Entries a segment has room for beyond those it has, times this, before it gives room back.
+const SHRINK_FACTOR: usize = 4;
+
+/// Bits of a position. Cursors stay below 2^53, so that clients that read them as doubles read them right.
+const POSITION_BITS: u32 = 48;
+
+/// The end of a walk: the position behind the last.
+pub(crate) const END: u64 = 1 << POSITION_BITS;
+
+const _: () = assert!(MERGE_BELOW * 2 < SPLIT_ABOVE);
+const _: () = assert!(END < 1 << 53);
+
+/// The table. It never hashes by itself: each call is given the hash, and a way to hash entries on the move.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    segments: Vec<HashTable<T>>,
+    len: usize,
+}
+
+impl<T> Table<T> {
+    /// A table without entries, which holds no memory.
+    pub(crate) const fn new() -> Self {
+        Self { segments: Vec::new(), len: 0 }
+    }
+
+    /// The number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The entry with this hash that `is_it`.
+    pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
+        self.segments.get(self.segment_of(hash))?.find(within_segment(hash), is_it)
+    }
+
+    /// The entry with this hash that `is_it`, to be changed in what its hash does not depend on.
+    pub(crate) fn get_mut(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&mut T> {
+        let segment = self.segment_of(hash);
+        self.segments.get_mut(segment)?.find_mut(within_segment(hash), is_it)
+    }
+
+    /// Inserts an entry that is not there yet.
+    pub(crate) fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
+        if self.len >= self.segments.len() * SPLIT_ABOVE {
+            self.split(&hash_of);
+        }
+        let segment = self.segment_of(hash);
+        self.segments[segment].insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+        self.len += 1;
+    }
+
+    /// Takes the entry with this hash that `is_it` out.
+    pub(crate) fn remove(
+        &mut self,
+        hash: u64,
+        is_it: impl FnMut(&T) -> bool,
+        hash_of: impl Fn(&T) -> u64,
+    ) -> Option<T> {
+        let segment = self.segment_of(hash);
+        let found = self.segments.get_mut(segment)?.find_entry(within_segment(hash), is_it).ok()?;
+        let (entry, _) = found.remove();
+        self.len -= 1;
+        if self.len == 0 {
+            self.segments = Vec::new();
+        } else if self.segments.len() > 1 && self.len < self.segments.len() * MERGE_BELOW {
+            self.merge(&hash_of);
+        }
+        Some(entry)
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.segments.iter().flatten()
+    }
+
+    /// Visits the entries from position `cursor` on, in whole segments, until it has visited `least` or there
+    /// are no more. Returns the positions that were visited; the walk goes on from their end, up to [`END`].
+    pub(crate) fn scan(
+        &self,
+        cursor: u64,
+        least: usize,
+        hash_of: impl Fn(&T) -> u64,
+        mut visit: impl FnMut(&T),
+    ) -> Range<u64> {
+        let mut end = cursor;
+        let mut visited = 0;
+        while end < END && visited < least.max(1) && !self.segments.is_empty() {
+            let segment = self.segment_of(hash_at(end));
+            for entry in &self.segments[segment] {
+                if position(hash_of(entry)) >= end {
+                    visit(entry);
+                    visited += 1;
+                }
+            }
+            end = self.range_end(segment, end);
+        }
+        if self.segments.is_empty() { cursor..END } else { cursor..end }
+    }
+
+    /// An entry, each with the same chance.
+    pub(crate) fn random(&self) -> Option<&T> {
+        // Any bound above the longest segment gives each entry the same chance. One segment knows its own
+        // length; of many, none is four times as long as their mean.
+        let longest = if self.segments.len() == 1 { self.len } else { SPLIT_ABOVE * 4 };
+        if self.len == 0 {
+            return None;
+        }
+        loop {
+            let segment = &self.segments[fastrand::usize(..self.segments.len())];
+            let place = fastrand::usize(..longest);
+            if place < segment.len() {
+                return segment.iter().nth(place);
+            }
+        }
+    }
+
+    /// The segment of an entry with this hash: by as many bits as tell all segments apart, or by one less
+    /// where that segment has not been split off yet.
+    fn segment_of(&self, hash: u64) -> usize {
+        let mask = (self.segments.len().max(1)).next_power_of_two() - 1;
+        let segment = hash as usize & mask;
+        if segment < self.segments.len() { segment } else { segment & (mask >> 1) }
+    }
+
+    /// The position behind the last one of `segment`, in which `position` lies.
+    fn range_end(&self, segment: usize, position: u64) -> u64 {
+        let mask = (self.segments.len().max(1)).next_power_of_two() - 1;
+        let is_split = segment | (mask ^ (mask >> 1)) < self.segments.len();
+        let bits = mask.count_ones() - u32::from(!is_split && mask > 0);
+        let width = END >> bits;
+        (position / width + 1) * width
+    }
+
+    fn split(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        let new = self.segments.len();
+        self.segments.push(HashTable::new());
+        if new == 0 {
+            return;
+        }
+        let old = new & !(1 << new.ilog2());
+        let sharing = std::mem::take(&mut self.segments[old]);
+        self.segments[old].reserve(sharing.len() / 2, |_| 0);
+        self.segments[new].reserve(sharing.len() / 2, |_| 0);
+        self.place(sharing, hash_of);
+    }
+
+    fn merge(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        let Some(last) = self.segments.pop() else { return };
+        self.place(last, hash_of);
+        if self.segments.capacity() > self.segments.len() * SHRINK_FACTOR {
+            self.segments.shrink_to(self.segments.len() * 2);
+        }
+    }
+
+    /// Puts entries that lie in no segment where they belong.
+    fn place(&mut self, entries: HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
+        for entry in entries {
+            let hash = hash_of(&entry);
+            let segment = self.segment_of(hash);
+            self.segments[segment].insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+        }
+    }
+}
+
+/// The hash by which a segment orders its entries: the low bits, which chose the segment, are the same in all
+/// of them and must not decide again.
+fn within_segment(hash: u64) -> u64 {
+    hash.rotate_right(32)
+}
+
+/// Where an entry with this hash comes in a walk.
+pub(crate) fn position(hash: u64) -> u64 {
+    hash.reverse_bits() >> (64 - POSITION_BITS)
+}
+
+/// A hash whose position is this one.
+fn hash_at(position: u64) -> u64 {
+    (position << (64 - POSITION_BITS)).reverse_bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the table hashes what it holds by reference")]
+    fn hash_of(entry: &u64) -> u64 {
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        hasher.hash_one(entry)
+    }
+
+    fn insert(table: &mut Table<u64>, entry: u64) {
+        table.insert(hash_of(&entry), entry, hash_of);
+    }
+
+    fn remove(table: &mut Table<u64>, entry: u64) -> Option<u64> {
+        table.remove(hash_of(&entry), |e| *e == entry, hash_of)
+    }
+
+    fn has(table: &Table<u64>, entry: u64) -> bool {
+        table.get(hash_of(&entry), |e| *e == entry).is_some()
+    }
+
+    fn assert_invariants(table: &Table<u64>) {
+        let entries: usize = table.segments.iter().map(HashTable::len).sum();
+        assert_eq!(entries, table.len());
+        assert_eq!(table.segments.is_empty(), table.len() == 0);
+        for (index, segment) in table.segments.iter().enumerate() {
+            for entry in segment {
+                assert_eq!(table.segment_of(hash_of(entry)), index);
+            }
+        }
+    }
+
+    #[test]
+    fn entries_are_found_while_it_grows_and_shrinks() {
+        let mut table = Table::new();
+        for entry in 0..20_000 {
+            insert(&mut table, entry);
+        }
+        assert_invariants(&table);
+        assert!((0..20_000).all(|entry| has(&table, entry)));
+        assert!(!has(&table, 20_000));
+        for entry in 0..19_990 {
+            assert_eq!(remove(&mut table, entry), Some(entry));
+            assert_eq!(remove(&mut table, entry), None);
+        }
+        assert_invariants(&table);
+        assert!(table.segments.len() <= 2, "{} segments for 10 entries", table.segments.len());
+        for entry in 19_990..20_000 {
+            assert_eq!(remove(&mut table, entry), Some(entry));
+        }
+        assert_invariants(&table);
+    }
+
+    #[test]
+    fn no_insertion_moves_more_than_one_segment() {
+        let mut table = Table::new();
+        for entry in 0..100_000 {
+            insert(&mut table, entry);
+            let last = table.segments.last().map_or(0, HashTable::len);
+            assert!(last <= SPLIT_ABOVE * 4, "a segment of {last} entries");
+        }
+    }
+
+    #[test]
+    fn a_walk_meets_each_entry_once() {
+        for len in [0, 1, 100, 193, 1_000, 10_000] {
+            let mut table = Table::new();
+            (0..len).for_each(|entry| insert(&mut table, entry));
+            let mut met = Vec::new();
+            let mut cursor = 0;
+            while cursor < END {
+                cursor = table.scan(cursor, 10, hash_of, |entry| met.push(*entry)).end;
+            }
+            met.sort_unstable();
+            assert_eq!(met, (0..len).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_walk_meets_what_stays_once_while_it_grows_and_shrinks() {
+        for (start, during) in [(300, 50_000_u64), (50_000, 300)] {
+            let mut table = Table::new();
+            (0..start.max(during)).filter(|e| *e < start).for_each(|entry| insert(&mut table, entry));
+            let stays = start.min(during);
+            let mut met: HashMap<u64, u32> = HashMap::new();
+            let (mut cursor, mut steps) = (0, 0);
+            while cursor < END {
+                cursor = table.scan(cursor, 1, hash_of, |entry| *met.entry(*entry).or_default() += 1).end;
+                steps += 1;
+                for i in 0..500 {
+                    let entry = stays + (steps - 1) * 500 + i;
+                    if during > start && entry < during {
+                        insert(&mut table, entry);
+                    } else if entry < start {
+                        remove(&mut table, entry);
+                    }
+                }
+            }
+            assert!((0..stays).all(|entry| met.get(&entry) == Some(&1)), "from {start} to {during}");
+            assert_invariants(&table);
+        }
+    }
+
+    #[test]
+    fn each_entry_is_drawn() {
+        let mut table = Table::new();
+        (0..1_000).for_each(|entry| insert(&mut table, entry));
+        let mut drawn = [false; 1_000];
+        for _ in 0..100_000 {
+            drawn[*table.random().unwrap() as usize] = true;
+        }
+        assert!(drawn.iter().all(|d| *d));
+        assert_eq!(Table::<u64>::new().random(), None);
+    }
+}
