@@ -390,8 +390,9 @@ const AFTER_LONG_HELP: &str = r#"Examples:
 
 Exit codes:
    0  ended in order
-  65  the data file is damaged, foreign, or written by a newer version
+  65  the data file is damaged, foreign, newer, or missing beside its log
   69  can't listen on an address
+  71  the system refuses a thread or a signal handler, or a second signal came
   74  the data file can't be opened or read
   75  another server holds the data file
   78  the configuration is wrong: standard error says what, and where

@@ -1,0 +1,67 @@
+//! What the README says of the commands is what the command table says.
+//!
+//! After a change of the table: `UPDATE=1 cargo test --test readme`.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use revoked::command::{Argument, ArgumentKind, Group, Run, Spec, TABLE};
+
+const BEGIN: &str =
+    "<!-- commands: generated from the command table; UPDATE=1 cargo test --test readme -->\n";
+const END: &str = "<!-- end of commands -->";
+
+#[test]
+fn the_table_of_commands_is_up_to_date() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("the mark before the table");
+    let (table, after) = rest.split_once(END).expect("the mark behind the table");
+    let expected = commands();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write("README.md", format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(table, expected, "run UPDATE=1 cargo test --test readme");
+    }
+}
+
+fn commands() -> String {
+    let mut text = "\n| command | what it does |\n|---|---|\n".to_owned();
+    for (group, title) in [
+        (Group::Set, "Sets"),
+        (Group::Generic, "Keys"),
+        (Group::Connection, "Connection"),
+        (Group::Server, "Server"),
+    ] {
+        let _ = writeln!(text, "| **{title}** | |");
+        let rows = TABLE.iter().filter(|spec| spec.group == group).flat_map(runnable);
+        rows.for_each(|spec| text.push_str(&row(spec)));
+    }
+    text + "\n"
+}
+
+/// The command itself, unless only its subcommands do something, and these.
+fn runnable(spec: &'static Spec) -> impl Iterator<Item = &'static Spec> {
+    let itself = Some(spec).filter(|spec| !matches!(spec.run, Run::Container));
+    itself.into_iter().chain(spec.subcommands)
+}
+
+fn row(spec: &Spec) -> String {
+    let name = spec.name.replace('|', " ").to_uppercase();
+    let arguments: String = spec.arguments.iter().map(|argument| format!(" {}", usage(argument))).collect();
+    format!("| `{name}{}` | {} |\n", arguments.replace('|', "\\|"), spec.summary)
+}
+
+/// An argument in Redis's notation: `key`, `[MATCH pattern]`, `member [member ...]`.
+fn usage(argument: &Argument) -> String {
+    let value = match argument.kind {
+        ArgumentKind::PureToken => String::new(),
+        ArgumentKind::OneOf(words) => words.iter().map(usage).collect::<Vec<_>>().join("|"),
+        ArgumentKind::Block(parts) => parts.iter().map(usage).collect::<Vec<_>>().join(" "),
+        ArgumentKind::Key | ArgumentKind::String | ArgumentKind::Integer | ArgumentKind::Pattern => {
+            argument.name.to_owned()
+        }
+    };
+    let repeated = if argument.multiple { format!("{value} [{value} ...]") } else { value };
+    let whole = [argument.token.unwrap_or_default(), &repeated].join(" ").trim().to_owned();
+    if argument.optional { format!("[{whole}]") } else { whole }
+}
