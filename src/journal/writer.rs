@@ -200,27 +200,35 @@ impl Writer {
         }
     }
 
-    /// Takes note that the journal could not be written. Returns what clients are told.
+    /// Takes note that effects could not be appended. Returns what their clients are told.
     fn failed(&mut self, error: AppendError) -> String {
-        let reason = match error {
+        match error {
             AppendError::NotWritten(why) => {
-                format!("Errors writing to the journal: {why}. Nothing was changed.")
+                let reason = format!("Errors writing to the journal: {why}. Nothing was changed.");
+                self.report(&reason);
+                reason
             }
             AppendError::Unknown(why) => {
-                let latch = |outcome| {
-                    format!(
-                        "The journal could not be committed: {why}. {outcome} until the server is restarted."
-                    )
-                };
-                self.latched = Some(latch("Nothing was changed, and writes are refused"));
-                latch("Whether this write is kept is unknown, and later ones are refused")
+                self.latch(&format!("committing the journal failed: {why}"));
+                format!("Committing the journal failed: {why}. Whether a restart will find this write is unknown.")
             }
-        };
-        if self.stats.journal.problem().as_ref() != Some(&reason) {
-            tracing::error!("{reason}");
-            self.stats.journal.set_problem(Some(reason.clone()));
         }
-        reason
+    }
+
+    /// Takes no more writes: what the disk holds is no longer certain, and a restart has to look.
+    fn latch(&mut self, why: &str) {
+        let reason =
+            format!("Writes are refused until the server is restarted, since {why}. Nothing was changed.");
+        self.report(&reason);
+        self.latched = Some(reason);
+    }
+
+    /// Says once, in the log and in INFO, why writes are refused.
+    fn report(&self, reason: &str) {
+        if self.stats.journal.problem().as_deref() != Some(reason) {
+            tracing::error!("{reason}");
+            self.stats.journal.set_problem(Some(reason.to_owned()));
+        }
     }
 
     /// Answers batches whose changes did not happen: writes with the reason, reads from what is committed.
@@ -236,9 +244,9 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self) {
-        let Err(error) = self.syncing.sync_if_due(&self.file) else { return };
-        let reason = self.failed(AppendError::Unknown(error.to_string()));
-        self.latched = Some(reason);
+        if self.latched.is_none() && let Err(error) = self.syncing.sync_if_due(&self.file) {
+            self.latch(&format!("syncing the journal failed: {error}"));
+        }
     }
 
     fn checkpoint(&mut self) -> Result<(), String> {
@@ -310,12 +318,14 @@ impl Syncing {
             return Ok(());
         }
         if let Self::EverySecond { wal, unsynced_since } = self {
+            // A sync that failed is not tried again: the system may have dropped what it could not write, and
+            // say that all is well the next time.
+            *unsynced_since = None;
             let wal = match wal {
                 Some(wal) => wal,
                 None => wal.insert(file.open_wal()?),
             };
             wal.sync_data()?;
-            *unsynced_since = None;
         }
         Ok(())
     }
