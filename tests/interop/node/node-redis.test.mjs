@@ -1,0 +1,128 @@
+// node-redis: version 4, the last before RESP3; 5, the last that speaks RESP2 unless asked; and the newest.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { startDaemon } from './daemon.mjs';
+import { BINARY, sorted } from './members.mjs';
+
+const VARIANTS = [
+  { version: 4, options: {} },
+  { version: 5, options: {} },
+  { version: 5, options: { RESP: 3 } },
+  { version: 6, options: { RESP: 2 } },
+  { version: 6, options: { RESP: 3 } },
+];
+
+for (const { version, options } of VARIANTS) {
+  const { createClient, commandOptions, RESP_TYPES } = await import(`redis-${version}`);
+
+  const connect = async (t, daemon, more) => {
+    const client = createClient({ socket: { port: daemon.port }, ...options, ...more });
+    client.on('error', () => {}); // a lost connection is reported here, and made anew
+    t.after(() => (version === 4 ? client.disconnect() : client.destroy()));
+    return client.connect();
+  };
+
+  const membersAsBuffers = (client, key) =>
+    version === 4
+      ? client.sMembers(commandOptions({ returnBuffers: true }), key)
+      : client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).sMembers(key);
+
+  describe(`node-redis ${version}, RESP${options.RESP ?? 2}`, () => {
+    test('connects', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.equal(await client.ping(), 'PONG');
+    });
+
+    test('pipelines in order', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      const pipeline = client.multi();
+      for (let n = 0; n < 3_000; n++) {
+        pipeline.sAdd('revoked', `${n}`).sIsMember('revoked', `${n}`).sIsMember('revoked', 'x');
+      }
+      const replies = (await pipeline.execAsPipeline()).map(Number);
+      assert.deepEqual(replies, Array(3_000).fill([1, 1, 0]).flat());
+    });
+
+    test('commands issued at once are answered in order', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      const replies = await Promise.all(Array.from({ length: 3_000 }, (_, n) => client.sAdd('revoked', `${n % 1_000}`)));
+      assert.deepEqual(replies, Array.from({ length: 3_000 }, (_, n) => (n < 1_000 ? 1 : 0)));
+    });
+
+    test('tells many members from others at once', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.sAdd('revoked', ['a', 'c']);
+      assert.deepEqual((await client.smIsMember('revoked', ['a', 'b', 'c'])).map(Number), [1, 0, 1]);
+    });
+
+    test('members are the bytes that were added', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.sAdd('revoked', Object.values(BINARY));
+      assert.deepEqual(sorted(await membersAsBuffers(client, 'revoked')), sorted(Object.values(BINARY)));
+    });
+
+    for (const [name, bytes] of Object.entries(BINARY)) {
+      test(`takes a binary key: ${name}`, async (t) => {
+        const client = await connect(t, await startDaemon(t));
+        await client.sAdd(bytes, 'a');
+        assert.equal(Number(await client.sIsMember(bytes, 'a')), 1);
+      });
+    }
+
+    test('scans keys', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await Promise.all(Array.from({ length: 500 }, (_, n) => client.sAdd(`user:${n}`, 'a')));
+      await client.sAdd('other', 'a');
+      const found = new Set();
+      for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 50 })) {
+        [keys].flat().forEach((key) => found.add(key)); // one at a time in version 4, then in lists
+      }
+      assert.equal(found.size, 500);
+    });
+
+    test('selects a database', async (t) => {
+      const daemon = await startDaemon(t);
+      const third = await connect(t, daemon, { database: 3 });
+      await third.sAdd('revoked', 'a');
+      const zeroth = await connect(t, daemon);
+      assert.deepEqual([await third.dbSize(), await zeroth.dbSize()], [1, 0]);
+    });
+
+    test('authenticates', async (t) => {
+      const client = await connect(t, await startDaemon(t, '--requirepass', 'secret'), { password: 'secret' });
+      assert.equal(await client.sAdd('revoked', 'a'), 1);
+    });
+
+    test('is refused with a wrong password', async (t) => {
+      const daemon = await startDaemon(t, '--requirepass', 'secret');
+      const client = createClient({
+        socket: { port: daemon.port, reconnectStrategy: false },
+        ...options,
+        password: 'guess',
+      });
+      client.on('error', () => {});
+      await assert.rejects(client.connect(), /WRONGPASS/);
+    });
+
+    test('names an unknown command', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await assert.rejects(
+        client.sendCommand(['NOSUCH', 'a']),
+        /^(Simple|Reply)?Error: ERR unknown command 'NOSUCH', with args beginning with: 'a'/,
+      );
+    });
+
+    test('reconnects by itself after kill -9, to all that was acknowledged', async (t) => {
+      const daemon = await startDaemon(t);
+      const client = await connect(t, daemon);
+      await client.sAdd('revoked', ['a', 'b']);
+      const ready = new Promise((resolve) => client.once('ready', resolve));
+      await daemon.kill();
+      await daemon.start();
+      await ready;
+      assert.equal(await client.sCard('revoked'), 2);
+    });
+  });
+}
