@@ -112,6 +112,27 @@ impl OwnedRequest {
     }
 }
 
+/// Reads an integer in the one form that Redis takes: 0, or digits of which the first isn't 0, perhaps with a
+/// minus before them.
+#[must_use]
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        _ => (false, text),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    // Summed up below zero, where the smallest `i64` has room.
+    let sum = digits.iter().try_fold(0_i64, |sum, &digit| {
+        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_sub(digit)
+    })?;
+    if negative { Some(sum) } else { sum.checked_neg() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +146,15 @@ mod tests {
         assert_eq!(request.shared(1), Bytes::new());
         assert_eq!(request.args(1).collect::<Vec<_>>(), [&b""[..], b"\x00\xff"]);
         assert_eq!(request.args(9).len(), 0);
+    }
+
+    #[test]
+    fn integers_are_those_that_redis_takes() {
+        for (argument, number) in [("0", 0), ("-1", -1), ("10", 10), ("-9223372036854775808", i64::MIN)] {
+            assert_eq!(parse_integer(argument.as_bytes()), Some(number), "{argument}");
+        }
+        for argument in ["", "-", "+1", "01", "-0", "1.0", " 1", "1x", "--1", "9223372036854775808"] {
+            assert_eq!(parse_integer(argument.as_bytes()), None, "{argument}");
+        }
     }
 }

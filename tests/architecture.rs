@@ -1,5 +1,7 @@
 //! The house: which module may know which, as the crate's documentation draws it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +41,8 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
 #[test]
 fn modules_import_only_what_stands_below_them() {
     for file in sources() {
-        let allowed = MAY_IMPORT.iter().find(|(module, _)| *module == file.module).map_or(&[][..], |row| row.1);
+        let allowed =
+            MAY_IMPORT.iter().find(|(module, _)| *module == file.module).map_or(&[][..], |row| row.1);
         for imported in file.imports() {
             assert!(
                 imported == file.module || allowed.contains(&imported.as_str()),
@@ -137,7 +140,9 @@ fn read_folder(folder: &Path, all: &mut Vec<Source>) {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             read_folder(&path, all);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && name != "tests" && name != "testing"
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && name != "tests"
+            && name != "testing"
         {
             let module = path.components().nth(1).unwrap().as_os_str().to_string_lossy();
             let module = module.trim_end_matches(".rs").to_owned();

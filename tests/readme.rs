@@ -2,6 +2,8 @@
 //!
 //! After a change of the table: `UPDATE=1 cargo test --test readme`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
 use std::fmt::Write as _;
 use std::fs;
 
@@ -47,8 +49,9 @@ fn runnable(spec: &'static Spec) -> impl Iterator<Item = &'static Spec> {
 
 fn row(spec: &Spec) -> String {
     let name = spec.name.replace('|', " ").to_uppercase();
-    let arguments: String = spec.arguments.iter().map(|argument| format!(" {}", usage(argument))).collect();
-    format!("| `{name}{}` | {} |\n", arguments.replace('|', "\\|"), spec.summary)
+    let words = std::iter::once(name).chain(spec.arguments.iter().map(usage));
+    let usage = words.collect::<Vec<_>>().join(" ").replace('|', "\\|");
+    format!("| `{usage}` | {} |\n", spec.summary)
 }
 
 /// An argument in Redis's notation: `key`, `[MATCH pattern]`, `member [member ...]`.

@@ -149,8 +149,17 @@ fn describe(spec: &'static Spec) -> Reply {
         statuses(categories(spec)),
         Reply::Set(Vec::new()),
         Reply::Set(spec.keys.iter().map(describe_keys).collect()),
-        Reply::Array(spec.subcommands.iter().map(describe).collect()),
+        describe_subcommands(spec),
     ])
+}
+
+/// As in Redis 7, in RESP3 a list of some is an array, and an empty one a set.
+fn describe_subcommands(spec: &'static Spec) -> Reply {
+    if spec.subcommands.is_empty() {
+        Reply::Set(Vec::new())
+    } else {
+        Reply::Array(spec.subcommands.iter().map(describe).collect())
+    }
 }
 
 fn statuses(words: Vec<&'static str>) -> Reply {

@@ -3,7 +3,7 @@
 use super::glob::{self, Case};
 use crate::op::Op;
 use crate::reply::{ByteStrings, Error, Reply};
-use crate::request::Request;
+use crate::request::{Request, parse_integer};
 use crate::store::{NextCursor, View};
 
 /// Keys or members that a SCAN visits where its COUNT doesn't say: Redis's default.
@@ -97,17 +97,14 @@ impl<'a> ScanOptions<'a> {
 }
 
 fn parse_count(arg: &[u8]) -> Result<usize, Error> {
-    let count: i64 = parse_number(arg).ok_or(Error::NotAnInteger)?;
+    let count = parse_integer(arg).ok_or(Error::NotAnInteger)?;
     if count < 1 { Err(Error::Syntax) } else { Ok(count as usize) }
 }
 
+/// Any number of 64 bits is a cursor, with a position to go on from or beyond the last.
 pub(super) fn parse_cursor(arg: &[u8]) -> Result<u64, Error> {
-    parse_number(arg).ok_or(Error::InvalidCursor)
-}
-
-fn parse_number<N: std::str::FromStr>(arg: &[u8]) -> Option<N> {
-    // Redis's numbers have no plus in front.
-    if arg.starts_with(b"+") { None } else { std::str::from_utf8(arg).ok()?.parse().ok() }
+    let digits = std::str::from_utf8(arg).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or(Error::InvalidCursor)
 }
 
 /// What SCAN and SSCAN answer; 0 is the cursor behind the last step.

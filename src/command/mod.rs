@@ -21,7 +21,6 @@ pub use self::evaluate::evaluate;
 pub use self::session::{REDIS_VERSION, Session};
 pub use self::table::TABLE;
 
-mod argument;
 mod evaluate;
 mod glob;
 mod info;

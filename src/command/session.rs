@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Environment;
-use super::argument::{parse_integer, parse_switch};
 use crate::clients::Client;
 use crate::limits::{CLIENT_NAME_BYTES, DATABASES};
 use crate::reply::{Error, Reply, printable};
-use crate::request::Request;
+use crate::request::{Request, parse_integer};
 
 /// The version of Redis whose commands and replies these are, as HELLO and INFO report it. Client libraries
 /// switch features on by it.
@@ -388,6 +387,17 @@ pub(super) fn client_no_touch(session: &mut Session, _: &Environment, request: R
     ok_or_error(parse_switch(request.arg(2)).map(|on| session.client.profile().no_touch = on))
 }
 
+/// ON or OFF, in any case.
+fn parse_switch(argument: &[u8]) -> Result<bool, Error> {
+    if argument.eq_ignore_ascii_case(b"on") {
+        Ok(true)
+    } else if argument.eq_ignore_ascii_case(b"off") {
+        Ok(false)
+    } else {
+        Err(Error::Syntax)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{TestSession, environment, session};
@@ -614,5 +624,12 @@ mod tests {
         assert_eq!(session.run(&environment, "CLIENT NO-TOUCH on"), Reply::OK);
         assert!(text(session.run(&environment, "CLIENT INFO")).contains(" flags=eT "));
         refuses(&mut session, &environment, "CLIENT NO-EVICT x", "ERR syntax error");
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_in_any_case() {
+        assert_eq!(parse_switch(b"ON"), Ok(true));
+        assert_eq!(parse_switch(b"oFf"), Ok(false));
+        assert_eq!(parse_switch(b"1"), Err(Error::Syntax));
     }
 }

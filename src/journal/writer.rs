@@ -210,7 +210,9 @@ impl Writer {
             }
             AppendError::Unknown(why) => {
                 self.latch(&format!("committing the journal failed: {why}"));
-                format!("Committing the journal failed: {why}. Whether a restart will find this write is unknown.")
+                format!(
+                    "Committing the journal failed: {why}. Whether a restart will find this write is unknown."
+                )
             }
         }
     }
@@ -244,7 +246,9 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self) {
-        if self.latched.is_none() && let Err(error) = self.syncing.sync_if_due(&self.file) {
+        if self.latched.is_none()
+            && let Err(error) = self.syncing.sync_if_due(&self.file)
+        {
             self.latch(&format!("syncing the journal failed: {error}"));
         }
     }

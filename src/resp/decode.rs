@@ -6,7 +6,7 @@ use crate::limits::{
     UNAUTHENTICATED_ARGUMENT_BYTES, UNAUTHENTICATED_ARGUMENTS,
 };
 use crate::reply::ProtocolError;
-use crate::request::Span;
+use crate::request::{Span, parse_integer};
 
 /// What ends a line that announces a length, and the data of an argument: two bytes, whatever they are. Redis
 /// doesn't look at them either, and only finds the first of a line.
@@ -312,26 +312,6 @@ impl Bounds {
             Ok(length) => Ok(length),
         }
     }
-}
-
-/// Reads an integer in the one form that Redis takes: 0, or digits of which the first isn't 0, perhaps with a
-/// minus before them.
-fn parse_integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        _ => (false, text),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] => {}
-        _ => return None,
-    }
-    // Summed up below zero, where the smallest `i64` has room.
-    let sum = digits.iter().try_fold(0_i64, |sum, &digit| {
-        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
-        sum.checked_mul(10)?.checked_sub(digit)
-    })?;
-    if negative { Some(sum) } else { sum.checked_neg() }
 }
 
 #[cfg(test)]

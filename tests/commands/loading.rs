@@ -1,0 +1,93 @@
+//! While the journal is replayed.
+
+use std::sync::Arc;
+
+use revoked::command::{self, Environment};
+use revoked::connection::{self, Services};
+use revoked::journal::{Opened, SyncPolicy};
+use revoked::stats::Stats;
+use revoked::store::Store;
+use tokio::sync::watch;
+
+use crate::script::{run, text};
+use crate::support::server::{Client, Setup, options, runtime, until};
+
+#[test]
+fn until_the_replay_is_done_only_the_session_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let setup = Setup::default();
+    let options = options(directory.path(), 0, setup);
+    let store = Arc::new(Store::default());
+    // The replay can't begin while somebody reads.
+    let held = store.read();
+    let stats = Arc::new(Stats::new(command::rows().count()));
+    let journal = Opened::open(&directory.path().join("revoked.db"), SyncPolicy::Never).unwrap();
+    let (journal, _replay, _finish) = journal.start(Arc::clone(&store), Arc::clone(&stats)).unwrap();
+    let services = Arc::new(Services {
+        environment: Environment {
+            store: Arc::clone(&store),
+            stats,
+            clients: Arc::default(),
+            requirepass: None,
+            parameters: options.parameters,
+            about: options.about,
+        },
+        journal: journal.clone(),
+        shutdown: watch::Sender::new(false),
+    });
+    let runtime = runtime();
+    let mut client = Client::new(serve_one(&runtime, services));
+
+    run(
+        &mut client,
+        2,
+        "
+        > PING
+        < -LOADING Redis is loading the dataset in memory
+        > SADD k a
+        < -LOADING Redis is loading the dataset in memory
+        > SISMEMBER k a
+        < -LOADING Redis is loading the dataset in memory
+        > SAVE
+        < -LOADING Redis is loading the dataset in memory
+        > DBSIZE
+        < -LOADING Redis is loading the dataset in memory
+        > SADD
+        < -ERR wrong number of arguments for 'sadd' command
+        > SELECT 1
+        < +OK
+        > ECHO a
+        < \"a\"
+        > AUTH default x
+        < +OK
+        > CLIENT SETNAME me
+        < +OK
+        > CONFIG GET databases
+        < *2 \"databases\" \"16\"
+        ",
+    );
+    assert!(client.ask(&["HELLO", "2"]).starts_with(b"*14\r\n"));
+    assert!(client.ask(&["COMMAND"]).starts_with(b"*"));
+    let info = text(&client.ask(&["INFO", "everything"]));
+    assert!(info.contains("\r\nloading:1\r\n"), "{info}");
+
+    drop(held);
+    until("the replay is done", || client.ask(&["PING"]) == b"+PONG\r\n");
+    run(&mut client, 2, "> SADD k a\n> SISMEMBER k a\n< :1\n< :1");
+    assert!(text(&client.ask(&["INFO", "persistence"])).contains("\r\nloading:0\r\n"));
+    journal.close();
+}
+
+/// A connection to these services.
+fn serve_one(runtime: &tokio::runtime::Runtime, services: Arc<Services>) -> std::net::TcpStream {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, peer) = listener.accept().unwrap();
+    accepted.set_nonblocking(true).unwrap();
+    let membership = services.environment.clients.connect(peer, peer, 1).unwrap();
+    runtime.spawn(async move {
+        let accepted = tokio::net::TcpStream::from_std(accepted).unwrap();
+        connection::serve(accepted, membership, services).await
+    });
+    stream
+}
