@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::clients::Membership;
 use crate::command::{self, Command, Control, Environment, Flag, Run, Session};
 use crate::journal::{Item, Journal, Query};
-use crate::limits::{KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES};
+use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES};
 use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
@@ -57,7 +57,7 @@ pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Serv
         }
         connection.answer().await?;
     }
-    connection.stream.shutdown().await
+    connection.close().await
 }
 
 struct Connection {
@@ -108,6 +108,21 @@ impl Connection {
         .await?;
         self.services.environment.stats.net_input_bytes.add(received as u64);
         Ok(received)
+    }
+
+    /// Ends the stream behind the last reply.
+    ///
+    /// What the client has sent beyond that is taken in and dropped: a socket that is closed with something
+    /// unread is reset, and the client may lose the replies that are on their way.
+    async fn close(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let mut dropped = vec![0; READ_BYTES];
+        for _ in 0..CLOSING_READS {
+            if self.stream.try_read(&mut dropped).unwrap_or(0) == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Executes the complete requests among the bytes taken in, and writes the replies.

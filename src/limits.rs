@@ -27,6 +27,9 @@ pub const UNAUTHENTICATED_ARGUMENT_BYTES: usize = 16 * 1024;
 /// Read from a socket in one call.
 pub const READ_BYTES: usize = 64 * 1024;
 
+/// Reads of what a client sent behind its last request, when its connection is closed.
+pub const CLOSING_READS: usize = 64;
+
 /// Requests that are decoded before the first of them is executed.
 pub const DECODED_REQUESTS: usize = 1024;
 

@@ -114,17 +114,16 @@ impl JournalFile {
         let mut statement = self.connection.prepare(SELECT).map_err(read)?;
         let mut rows = statement.query([]).map_err(read)?;
         while let Some(row) = rows.next().map_err(read)? {
-            let sequence = reader.sequence(row);
+            let sequence: i64 = row.get(0).map_err(read)?;
             let damaged = |what| OpenError::Damaged {
                 path: self.path.clone(),
-                what: format!("row {}: {what}", sequence.unwrap_or_default()),
+                what: format!("row {sequence}: {what}"),
             };
-            let sequence = sequence.ok_or_else(|| damaged("it does not follow on the row before".into()))?;
+            reader.follow(sequence).map_err(damaged)?;
             rows_read += 1;
             if let Some(effect) = reader.read(row).map_err(damaged)? {
                 apply(rows_read, &effect).map_err(damaged)?;
             }
-            reader.last_sequence = Some(sequence);
         }
         let last_sequence = reader.last_sequence.unwrap_or(0);
         drop(rows);
@@ -209,7 +208,6 @@ impl JournalFile {
 
     /// The sizes of the file and of its write-ahead log.
     pub(super) fn sizes(&self) -> (u64, u64) {
-        let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         (size(&self.path), size(&beside(&self.path, "-wal")))
     }
 
@@ -282,11 +280,14 @@ struct Reader {
 }
 
 impl Reader {
-    /// The row's place, if it follows on the row before. A gap means that rows were lost.
-    fn sequence(&self, row: &Row<'_>) -> Option<i64> {
-        let sequence: i64 = row.get(0).ok()?;
-        let follows = self.last_sequence.is_none_or(|last| sequence == last + 1);
-        (follows && sequence > 0).then_some(sequence)
+    /// Goes on to the row at this place. A gap means that rows were lost.
+    fn follow(&mut self, sequence: i64) -> Result<(), String> {
+        let expected = self.last_sequence.map_or(sequence.max(1), |last| last + 1);
+        if sequence != expected {
+            return Err(format!("row {expected} is expected there"));
+        }
+        self.last_sequence = Some(sequence);
+        Ok(())
     }
 
     /// The row's effect; none, if it is a time stamp.
@@ -350,6 +351,11 @@ fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
+/// The size of a file in bytes; 0, if there is none.
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -404,8 +410,7 @@ fn inspect(path: &Path) -> Result<Found, OpenError> {
     }
     if header.is_empty() {
         let wal = beside(path, "-wal");
-        let is_orphan = fs::metadata(&wal).is_ok_and(|metadata| metadata.len() > 0);
-        return if is_orphan {
+        return if size(&wal) > 0 {
             Err(OpenError::Missing { path: path.into(), wal })
         } else {
             Ok(Found::Nothing)
@@ -462,10 +467,12 @@ fn migrate(connection: &Connection, version: usize) -> rusqlite::Result<()> {
 
 fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let has_log = size(&beside(path, "-wal")) > 0;
     let fail = |error: rusqlite::Error| unreadable(path, &error);
     let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
-    // Until the replay has found the file sound, closing it must not change it.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
+    // Until the replay has found the file sound, closing it must not copy the log into it. Without a log there is
+    // nothing to copy, and closing takes away what SQLite put beside the file.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log).map_err(fail)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
     let synchronous = match policy {
         SyncPolicy::Always => "FULL",

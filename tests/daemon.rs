@@ -1,0 +1,563 @@
+//! What an operator meets: exit codes, refusals, signals, full disks, the log, and the data file under SQL.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use support::process::{
+    Client, Daemon, Frame, Home, PORT_IN_USE, encode, error, free_port, integer, open_read_only, program,
+    simple,
+};
+
+const DATA: i32 = 65;
+const SYSTEM: i32 = 71;
+const IO: i32 = 74;
+const IN_USE: i32 = 75;
+const CONFIG: i32 = 78;
+
+/// Starts the daemon so that no file of its can grow beyond a megabyte or two. It gets an error then, rather
+/// than a signal.
+const LITTLE_ROOM: [&str; 3] = ["sh", "-c", r#"trap "" XFSZ; ulimit -S -f 2048; exec "$0" "$@""#];
+
+mod an_orderly_end {
+    use super::*;
+
+    #[test]
+    fn by_sigterm_has_exit_code_0() {
+        assert_eq!(ended_by(|daemon| daemon.signal("TERM")), Some(0));
+    }
+
+    #[test]
+    fn by_sigint_has_exit_code_0() {
+        assert_eq!(ended_by(|daemon| daemon.signal("INT")), Some(0));
+    }
+
+    #[test]
+    fn by_shutdown_has_exit_code_0() {
+        assert_eq!(ended_by(|daemon| daemon.connect().send(&encode(&["SHUTDOWN"])).unwrap()), Some(0));
+    }
+
+    fn ended_by(end: impl FnOnce(&Daemon)) -> Option<i32> {
+        let daemon = Home::new().start();
+        end(&daemon);
+        daemon.ended().code
+    }
+
+    #[test]
+    fn leaves_all_in_the_data_file_and_no_write_ahead_log() {
+        let home = Home::new();
+        let daemon = home.start();
+        daemon.connect().ask(&["SADD", "k", "m"]);
+        assert!(home.write_ahead_log().exists());
+        daemon.stop();
+        assert!(!home.write_ahead_log().exists());
+        assert_eq!(count_by_sql(&open_read_only(&home.data_file())), 1);
+    }
+
+    /// Each client has one batch under way at a time: it is answered and kept as a whole, or not at all.
+    #[test]
+    fn answers_what_it_took_and_keeps_no_more_than_that() {
+        let home = Home::new();
+        let daemon = home.start();
+        let acknowledged = load_until(&daemon, 2_000, |daemon| daemon.signal("TERM"));
+        assert_eq!(daemon.ended().code, Some(0));
+        let daemon = home.start();
+        let client = daemon.connect();
+        for (key, count) in acknowledged.into_iter().enumerate() {
+            assert_eq!(client.ask(&["SCARD", &key.to_string()]), integer(count));
+        }
+    }
+
+    #[test]
+    fn waits_until_clients_have_taken_their_replies() {
+        let daemon = Home::new().start();
+        let client = client_with_replies_coming(&daemon);
+        daemon.signal("TERM");
+        daemon.wait_for_log("Shutting down");
+        for _ in 1..REPLIES_COMING {
+            client.receive().unwrap();
+        }
+        assert_eq!(client.receive().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(daemon.ended().code, Some(0));
+    }
+
+    #[test]
+    fn is_not_held_up_by_a_client_that_does_not_read() {
+        let daemon = Home::new().start();
+        let _client = client_with_replies_coming(&daemon);
+        let asked = Instant::now();
+        daemon.signal("TERM");
+        let ended = daemon.ended();
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        assert!(ended.log.contains("they are cut off"), "{}", ended.log);
+        assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    }
+
+    #[test]
+    fn is_cut_short_by_a_second_signal() {
+        let daemon = Home::new().start();
+        let _client = client_with_replies_coming(&daemon);
+        daemon.signal("TERM");
+        daemon.wait_for_log("Shutting down");
+        daemon.signal("TERM");
+        let ended = daemon.ended();
+        assert_eq!(ended.code, Some(SYSTEM));
+        assert!(!ended.log.contains("they are cut off"), "{}", ended.log);
+    }
+
+    /// Some writers under load. `end` is called once so many members were acknowledged. Returns how many were
+    /// by the end: writer `i` adds to key `i`.
+    fn load_until(daemon: &Daemon, members: usize, end: impl FnOnce(&Daemon)) -> Vec<usize> {
+        let (reached, due) = mpsc::channel();
+        let total = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let write = |key: usize| {
+                let (client, reached, total) = (daemon.connect(), reached.clone(), &total);
+                scope.spawn(move || {
+                    let mut acknowledged = 0;
+                    while let Ok(added) = add_batch(&client, key, acknowledged) {
+                        acknowledged += added;
+                        if total.fetch_add(added, Relaxed) >= members {
+                            let _ = reached.send(());
+                        }
+                    }
+                    acknowledged
+                })
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            drop(reached);
+            due.recv().unwrap();
+            end(daemon);
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        })
+    }
+
+    /// Adds some new members. Returns how many; the server's end is an error, unless it comes amid the replies.
+    fn add_batch(client: &Client, key: usize, first: usize) -> io::Result<usize> {
+        let size = first % 16 + 1;
+        let request = |member: usize| encode(&["SADD", &key.to_string(), &member.to_string()]);
+        client.send(&(first..first + size).flat_map(request).collect::<Vec<_>>())?;
+        assert_eq!(client.receive()?, integer(1));
+        for _ in 1..size {
+            assert_eq!(client.receive().unwrap(), integer(1));
+        }
+        Ok(size)
+    }
+
+    /// Of a megabyte each: all together far more than sockets take in.
+    const REPLIES_COMING: usize = 64;
+
+    /// A client that has taken the first of its replies. The daemon is at the others.
+    fn client_with_replies_coming(daemon: &Daemon) -> Client {
+        let client = daemon.connect();
+        client.ask(&["SADD", "k", &"m".repeat(1 << 20)]);
+        client.send(&encode(&["SMEMBERS", "k"]).repeat(REPLIES_COMING)).unwrap();
+        client.receive().unwrap();
+        client
+    }
+}
+
+mod a_file_that_can_not_be_used {
+    use super::*;
+
+    #[test]
+    fn is_refused_if_it_is_no_database() {
+        let home = Home::new();
+        fs::write(home.data_file(), "somebody's notes").unwrap();
+        assert_refused(&home, DATA, "is not a data file of revoked");
+    }
+
+    #[test]
+    fn is_refused_if_it_is_another_program_s_database() {
+        let home = Home::new();
+        sql(&home, "CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+        assert_refused(&home, DATA, "another program's SQLite file");
+    }
+
+    #[test]
+    fn is_refused_if_it_is_newer_than_the_program() {
+        let home = filled();
+        sql(&home, "PRAGMA user_version = 99");
+        assert_refused(&home, DATA, "has format version 99");
+    }
+
+    #[test]
+    fn is_refused_if_a_page_is_damaged() {
+        let home = filled();
+        let file = fs::OpenOptions::new().write(true).open(home.data_file()).unwrap();
+        let middle = file.metadata().unwrap().len() / 4096 / 2 * 4096;
+        file.write_all_at(&[0x5a; 4096], middle).unwrap();
+        assert_refused(&home, DATA, "is damaged");
+    }
+
+    #[test]
+    fn is_refused_if_only_the_replay_can_tell() {
+        let home = filled();
+        sql(&home, "DELETE FROM journal WHERE sequence = 300");
+        assert_refused(&home, DATA, "is damaged: row 301");
+    }
+
+    #[test]
+    fn is_refused_if_it_is_missing_beside_its_write_ahead_log() {
+        let home = Home::new();
+        fs::write(home.write_ahead_log(), "changes").unwrap();
+        assert_refused(&home, DATA, "is missing");
+        assert!(!home.data_file().exists());
+    }
+
+    #[test]
+    fn is_refused_if_it_is_a_directory() {
+        let home = Home::new();
+        fs::create_dir(home.data_file()).unwrap();
+        assert_refused(&home, IO, "revoked.db");
+    }
+
+    #[test]
+    fn is_refused_if_another_daemon_has_it() {
+        let home = Home::new();
+        let first = home.start();
+        assert_refused(&home, IN_USE, &format!("(process {})", first.pid()));
+        assert_eq!(first.connect().ask(&["SADD", "k", "m"]), integer(1), "the first goes on");
+    }
+
+    /// The daemon ends with this code and says why, and all files that were there are what they were.
+    fn assert_refused(home: &Home, code: i32, why: &str) {
+        let before = home.contents();
+        let output = home.run(&[]);
+        let log = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{log}");
+        assert!(log.contains(why), "{log}");
+        assert!(!log.contains("Ready"), "{log}");
+        let after = home.contents();
+        assert!(before.iter().all(|file| after.contains(file)), "a file was changed: {log}");
+    }
+
+    /// The home of a daemon that has ended, with some pages of data.
+    fn filled() -> Home {
+        let home = Home::new();
+        let daemon = home.start();
+        let request = |i| vec!["SADD".to_owned(), "k".to_owned(), format!("{i} {}", "-".repeat(100))];
+        daemon.connect().ask_all(&(0..500).map(request).collect::<Vec<_>>());
+        daemon.stop();
+        home
+    }
+
+    fn sql(home: &Home, sql: &str) {
+        Connection::open(home.data_file()).unwrap().execute_batch(sql).unwrap();
+    }
+}
+
+mod the_command_line {
+    use super::*;
+
+    #[test]
+    fn is_refused_in_one_line_that_names_what_is_wrong() {
+        for (arguments, named) in [
+            (&["--port", "0"][..], "port"),
+            (&["--port", "many"], "many"),
+            (&["--prot", "6379"], "--port"),
+            (&["--appendfsync", "sometimes"], "sometimes"),
+            (&["--dir", "/no/such/directory"], "/no/such/directory"),
+            (&["/no/such/file.toml"], "/no/such/file.toml"),
+            (&["one.toml", "two.toml"], "two.toml"),
+        ] {
+            let output = program().args(arguments).output().unwrap();
+            assert_is_refusal(&output, named);
+        }
+    }
+
+    #[test]
+    fn is_refused_with_the_place_of_a_mistake_in_the_file() {
+        let home = Home::new();
+        fs::write(home.path("revoked.toml"), "bind = [\"127.0.0.1\"]\nprot = 1\n").unwrap();
+        assert_is_refusal(&program().arg(home.path("revoked.toml")).output().unwrap(), "revoked.toml:2:");
+    }
+
+    #[test]
+    fn is_refused_with_the_name_of_a_mistaken_variable() {
+        assert_is_refusal(&program().env("REVOKED_PROT", "1").output().unwrap(), "REVOKED_PROT");
+    }
+
+    #[test]
+    fn gives_help_and_version_on_standard_output() {
+        for (argument, expected) in
+            [("--help", "--appendfsync"), ("-h", "--appendfsync"), ("--version", env!("CARGO_PKG_VERSION"))]
+        {
+            let output = program().arg(argument).output().unwrap();
+            assert_eq!(output.status.code(), Some(0));
+            assert!(text(&output.stdout).contains(expected), "{argument}");
+            assert_eq!(text(&output.stderr), "", "{argument}");
+        }
+    }
+
+    fn assert_is_refusal(output: &Output, named: &str) {
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(CONFIG), "{message}");
+        assert!(message.starts_with("revoked: ") && message.lines().count() == 1, "{message}");
+        assert!(message.contains(named), "{message}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_apart() {
+    let home = Home::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ended = home.launch(address.port()).ended();
+    assert_eq!(ended.code, Some(PORT_IN_USE), "{}", ended.log);
+    assert!(ended.log.contains(&address.to_string()), "{}", ended.log);
+}
+
+mod the_data_file {
+    use super::*;
+
+    #[test]
+    fn shows_each_acknowledged_change_to_sql_at_once() {
+        let home = Home::new();
+        let daemon = home.start();
+        let (client, reader) = (daemon.connect(), open_read_only(&home.data_file()));
+        for count in 1..=50 {
+            client.ask(&["SADD", "k", &count.to_string()]);
+            assert_eq!(count_by_sql(&reader), count);
+        }
+    }
+
+    #[test]
+    fn takes_writes_while_a_program_reads_it() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["SADD", "k", "1"]);
+        let reader = open_read_only(&home.data_file());
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count_by_sql(&reader), 1);
+        assert_eq!(client.ask(&["SADD", "k", "2"]), integer(1));
+        assert_eq!(count_by_sql(&reader), 1, "a reader's moment stands still");
+        reader.execute_batch("COMMIT").unwrap();
+        assert_eq!(count_by_sql(&reader), 2);
+    }
+
+    #[test]
+    fn is_left_by_a_daemon_that_ends_while_a_program_reads_it() {
+        let home = Home::new();
+        let daemon = home.start();
+        daemon.connect().ask(&["SADD", "k", "1"]);
+        let reader = open_read_only(&home.data_file());
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count_by_sql(&reader), 1);
+        daemon.stop();
+        drop(reader);
+        assert_eq!(home.start().connect().ask(&["SCARD", "k"]), integer(1));
+    }
+
+    #[test]
+    fn that_another_program_locks_is_waited_for() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        let other = locked(&home);
+        client.send(&encode(&["SADD", "k", "m"])).unwrap();
+        // By then the write is on its way, or stands in the socket.
+        assert_eq!(daemon.connect().ask(&["SCARD", "k"]), integer(0));
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(client.receive().unwrap(), integer(1));
+    }
+
+    #[test]
+    fn that_another_program_keeps_locked_takes_no_writes_until_it_is_released() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["SADD", "k", "before"]);
+        let other = locked(&home);
+        assert_misconf(&client.ask(&["SADD", "k", "during"]));
+        assert_eq!(client.members("k"), [b"before"], "reads go on");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(client.ask(&["SADD", "k", "after"]), integer(1));
+        drop((client, daemon));
+        assert_eq!(home.start().connect().members("k"), [&b"after"[..], b"before"]);
+    }
+
+    #[test]
+    fn takes_writes_behind_a_checkpoint_that_a_reader_holds_up() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["SADD", "k", "1"]);
+        let reader = open_read_only(&home.data_file());
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count_by_sql(&reader), 1);
+        assert_eq!(client.ask(&["BGSAVE"]), simple("Background saving started"));
+        assert_eq!(client.ask(&["SADD", "k", "2"]), integer(1));
+    }
+
+    fn locked(home: &Home) -> Connection {
+        let other = Connection::open(home.data_file()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        other
+    }
+}
+
+mod a_full_disk {
+    use super::*;
+
+    /// What is added until there is no more room, a piece at a time.
+    const PIECE: usize = 64 * 1024;
+
+    /// A disk that is really full: a small one in memory, seen by the daemon alone. It takes a system that lets
+    /// everybody make a namespace; where that is not so, the journal's own tests must do, but never in the gate.
+    #[test]
+    fn refuses_writes_until_there_is_room_again() {
+        if !Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "the gate takes a system that gives namespaces");
+            eprintln!("skipped: this system has no user namespaces to give");
+            return;
+        }
+        let home = Home::new();
+        let directory = home.path("");
+        let mount = format!(r#"mount -t tmpfs -o size=2m none {} && exec "$0" "$@""#, directory.display());
+        let home = home.started_through(&["unshare", "-Urm", "sh", "-c", &mount]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let ballast = format!("/proc/{}/root{}", daemon.pid(), home.path("ballast").display());
+        fs::write(&ballast, vec![0; 512 * 1024]).unwrap();
+        let kept = fill(&client);
+        assert_eq!(client.ask(&["SCARD", "k"]), integer(kept), "reads go on");
+        fs::remove_file(ballast).unwrap();
+        assert_eq!(client.ask(&[b"SADD", &b"k"[..], &piece(kept)]), integer(1));
+    }
+
+    /// A limit that the system sets stands for every other write that fails.
+    #[test]
+    fn that_fails_writes_otherwise_loses_nothing_either() {
+        let home = Home::new().started_through(&LITTLE_ROOM);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let kept = fill(&client);
+        assert_eq!(client.ask(&["SCARD", "k"]), integer(kept), "reads go on");
+        drop(client);
+        daemon.stop();
+        let daemon = home.started_through(&[]).start();
+        let client = daemon.connect();
+        let found = client.ask(&["SCARD", "k"]);
+        assert!([kept, kept + 1].map(integer).contains(&found), "{found:?}, not {kept}");
+        assert_eq!(client.ask(&[b"SADD", &b"k"[..], &piece(kept + 1)]), integer(1));
+    }
+
+    /// Adds pieces until one is refused. Returns how many were taken.
+    fn fill(client: &Client) -> usize {
+        let refused = (0..1000).map(|number| client.ask(&[b"SADD", &b"k"[..], &piece(number)])).enumerate();
+        let (kept, reply) = { refused }.find(|(_, reply)| *reply != integer(1)).unwrap();
+        assert_misconf(&reply);
+        kept
+    }
+
+    fn piece(number: usize) -> Vec<u8> {
+        format!("{number} {}", "-".repeat(PIECE)).into_bytes()
+    }
+}
+
+mod the_log {
+    use super::*;
+
+    const TOKEN: &str = "tok3n";
+    const PASSWORD: &str = "passw0rd";
+
+    #[test]
+    fn never_shows_a_token_or_a_password() {
+        let home = Home::with_options(&["--requirepass", PASSWORD]);
+        let daemon = home.start();
+        for request in [
+            &["SADD", TOKEN, TOKEN][..],
+            &["AUTH", TOKEN],
+            &["AUTH", "default", TOKEN],
+            &["HELLO", "3", "AUTH", "default", TOKEN],
+            &["AUTH", PASSWORD],
+            &["HELLO", "2", "AUTH", "default", PASSWORD, "SETNAME", TOKEN],
+            &["SADD", TOKEN, TOKEN],
+            &["SREM", TOKEN, TOKEN],
+            &["SADD", TOKEN],
+            &[TOKEN, TOKEN],
+            &["CLIENT", TOKEN],
+            &["SELECT", TOKEN],
+            &["CONFIG", "GET", "*"],
+        ] {
+            let client = daemon.connect();
+            client.ask(&["AUTH", PASSWORD]);
+            client.ask(request);
+        }
+        for garbage in
+            [format!("{TOKEN}\r\n"), format!("*1\r\n{TOKEN}\r\n"), format!("POST /{TOKEN} HTTP/1.1\r\n")]
+        {
+            let client = daemon.connect();
+            client.send(garbage.as_bytes()).unwrap();
+            let _ = client.receive();
+        }
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(log.contains("HTTP") && log.contains("Bye"), "{log}");
+        assert!(!log.contains(TOKEN) && !log.contains(PASSWORD), "{log}");
+    }
+
+    #[test]
+    fn never_shows_a_token_that_could_not_be_stored() {
+        let home = Home::new().started_through(&LITTLE_ROOM);
+        let daemon = home.start();
+        assert_misconf(&daemon.connect().ask(&["SADD", TOKEN, &TOKEN.repeat(1 << 20)]));
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(log.contains("ERROR") && !log.contains(TOKEN), "{log}");
+    }
+
+    #[test]
+    fn is_an_object_a_line_if_json_is_asked_for() {
+        let home = Home::with_options(&["--logformat", "json"]);
+        let daemon = home.start();
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(log.lines().count() > 3, "{log}");
+        let sqlite = Connection::open_in_memory().unwrap();
+        for line in log.lines() {
+            let message = "SELECT json_extract(?1, '$.fields.message')";
+            let message: String = sqlite.query_row(message, [line], |row| row.get(0)).unwrap();
+            assert!(!message.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn says_why_the_daemon_ended_as_json_too() {
+        let home = Home::with_options(&["--logformat", "json"]);
+        fs::create_dir(home.data_file()).unwrap();
+        let ended = home.launch(free_port()).ended();
+        let sqlite = Connection::open_in_memory().unwrap();
+        let level = "SELECT json_extract(?1, '$.level')";
+        let level: String =
+            sqlite.query_row(level, [ended.log.lines().last().unwrap()], |row| row.get(0)).unwrap();
+        assert_eq!(level, "ERROR");
+    }
+}
+
+fn assert_misconf(reply: &Frame) {
+    assert!(error(reply).starts_with("MISCONF "), "{reply:?}");
+}
+
+fn count_by_sql(reader: &Connection) -> i64 {
+    reader.query_row("SELECT count(*) FROM revocations", [], |row| row.get(0)).unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
