@@ -10,17 +10,18 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::clients::Membership;
 use crate::command::{self, Command, Control, Environment, Flag, Run, Session};
 use crate::journal::{Item, Journal, Query};
-use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES};
+use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
 use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
@@ -89,25 +90,25 @@ impl Connection {
     }
 
     /// Waits for bytes and takes them in. Returns how many; 0 at the end of the stream.
-    ///
-    /// They are read into memory that all connections of a thread share, so that one that is idle holds none.
     async fn receive(&mut self) -> io::Result<usize> {
+        let received = poll_fn(|context| self.poll_receive(context)).await?;
+        self.services.environment.stats.net_input_bytes.add(received as u64);
+        Ok(received)
+    }
+
+    /// The bytes are read into memory that all connections of a thread share, so that one that is idle holds none.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         thread_local! {
             static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
         }
         let Self { stream, input, .. } = self;
-        let received = poll_fn(|context| {
-            READ.with_borrow_mut(|memory| {
-                let mut read = ReadBuf::new(memory);
-                Pin::new(&mut *stream).poll_read(context, &mut read).map_ok(|()| {
-                    input.extend_from_slice(read.filled());
-                    read.filled().len()
-                })
+        READ.with_borrow_mut(|memory| {
+            let mut read = ReadBuf::new(memory);
+            Pin::new(stream).poll_read(context, &mut read).map_ok(|()| {
+                input.extend_from_slice(read.filled());
+                read.filled().len()
             })
         })
-        .await?;
-        self.services.environment.stats.net_input_bytes.add(received as u64);
-        Ok(received)
     }
 
     /// Ends the stream behind the last reply.
@@ -133,7 +134,9 @@ impl Connection {
             let outcome = self.decoder.decode(&mut self.input, &mut requests, authenticated);
             let chunk = self.input.split_to(requests.consumed()).freeze();
             self.execute(Decoded { chunk: &chunk, requests: &requests }).await?;
-            if let Err(error) = outcome {
+            if let Err(error) = outcome
+                && !self.is_closing
+            {
                 self.reply(&Reply::Error(Error::Protocol(error)));
                 self.is_closing = true;
             }
@@ -233,6 +236,7 @@ impl Connection {
             commands.push(command);
             items.push(item);
         }
+        self.session.client().note_command(commands[commands.len() - 1].spec.name, started);
         let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
         let usec = started.elapsed().as_micros() as u64 / commands.len() as u64;
         for &command in &commands {
@@ -252,8 +256,12 @@ impl Connection {
         let database = self.session.database();
         let item = match command.spec.run {
             Run::Write(make) => Item::Write(make(database, request).ok()?),
-            Run::Read(read) => Item::Read(Query { read, database, request: request.to_owned() }),
-            Run::Session(_) | Run::Control(_) | Run::Container => return None,
+            // Those that take long have their turn behind the commit: the writer would keep everybody waiting, and
+            // hold all their replies at once.
+            Run::Read(read) if command.spec.has(Flag::Fast) => {
+                Item::Read(Query { read, database, request: request.to_owned() })
+            }
+            Run::Read(_) | Run::Session(_) | Run::Control(_) | Run::Container => return None,
         };
         Some((command, item))
     }
@@ -265,12 +273,7 @@ impl Connection {
                 Ok(()) => Reply::OK,
                 Err(why) => Error::CheckpointFailed(why).into(),
             }),
-            Control::BackgroundSave => {
-                let journal = self.services.journal.clone();
-                // Its outcome is in the log, and in INFO.
-                tokio::spawn(async move { journal.checkpoint().await });
-                Some(Reply::Simple("Background saving started"))
-            }
+            Control::BackgroundSave => Some(self.save_in_background()),
             Control::Shutdown => {
                 tracing::info!(client = self.session.client().id, "Shutting down: a client asked for it");
                 self.services.shutdown.send_replace(true);
@@ -278,6 +281,19 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Starts a checkpoint, unless one is under way. Its outcome is in the log, and in INFO.
+    fn save_in_background(&self) -> Reply {
+        let services = Arc::clone(&self.services);
+        if services.environment.stats.journal.is_saving_in_background.swap(true, Relaxed) {
+            return Error::SaveInProgress.into();
+        }
+        tokio::spawn(async move {
+            let _ = services.journal.checkpoint().await;
+            services.environment.stats.journal.is_saving_in_background.store(false, Relaxed);
+        });
+        Reply::Simple("Background saving started")
     }
 
     /// The command that a request names, if it may be executed now.
@@ -332,9 +348,40 @@ impl Connection {
         }
     }
 
+    /// Writes some of the output from `written` on, or else takes in what the client sends.
+    fn poll_progress(
+        &mut self,
+        context: &mut Context<'_>,
+        written: usize,
+        has_ended: bool,
+    ) -> Poll<io::Result<Progress>> {
+        let writing = Pin::new(&mut self.stream).poll_write(context, &self.output[written..]);
+        if writing.is_ready() {
+            return writing.map_ok(Progress::Written);
+        }
+        if has_ended { Poll::Pending } else { self.poll_receive(context).map_ok(Progress::Received) }
+    }
+
+    /// Writes the replies so far.
+    ///
+    /// A client may send all of a long pipeline before it reads the first reply: while it takes no more replies,
+    /// what it sends is taken in, or both sides would wait for each other.
     async fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.output).await?;
         self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
+        let (mut written, mut has_ended) = (0, false);
+        while written < self.output.len() {
+            let progress = poll_fn(|context| self.poll_progress(context, written, has_ended)).await?;
+            match progress {
+                Progress::Written(length) => written += length,
+                Progress::Received(length) => {
+                    has_ended = length == 0;
+                    self.services.environment.stats.net_input_bytes.add(length as u64);
+                    if self.input.len() > UNANSWERED_BYTES {
+                        return Err(io::Error::other("it sends on and on, and takes no replies"));
+                    }
+                }
+            }
+        }
         self.output.clear();
         if self.output.capacity() > KEPT_OUTPUT_BYTES {
             self.output = BytesMut::new();
@@ -354,6 +401,12 @@ impl<'a> Decoded<'a> {
     fn get(self, index: usize) -> Option<Request<'a>> {
         (index < self.requests.len()).then(|| Request::new(self.chunk, self.requests.get(index)))
     }
+}
+
+/// What a connection that writes has achieved, in bytes.
+enum Progress {
+    Written(usize),
+    Received(usize),
 }
 
 type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Reply;

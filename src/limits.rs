@@ -36,16 +36,22 @@ pub const DECODED_REQUESTS: usize = 1024;
 /// Replies that are gathered before they are written out, unless one reply alone is longer.
 pub const OUTPUT_BYTES: usize = 64 * 1024;
 
+/// What a client may send ahead while it does not take its replies; beyond that its connection ends.
+pub const UNANSWERED_BYTES: usize = 256 * 1024 * 1024;
+
 /// Memory for output that a connection keeps while it is idle.
 pub const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
 
 /// How long the end waits for clients to take the replies that they have coming.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// File descriptors beside those of clients: the data file and what belongs to it, listening sockets, the runtime.
+pub const RESERVED_FILES: usize = 32;
+
 /// How long accepting pauses when the system refuses.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Requests that one commit may hold, and so the bound of what a crash can leave unanswered at once.
+/// Requests that one commit may hold: what waits longest for an answer waits for so many others at most.
 pub const COMMIT_REQUESTS: usize = 16 * 1024;
 
 /// Effects that the writer applies before it lets readers in between. An op with more is applied as a whole:
@@ -69,5 +75,5 @@ const _: () = assert!(REQUEST_BYTES + READ_BYTES < u32::MAX as usize, "a place i
 const _: () = assert!(ARGUMENT_BYTES < REQUEST_BYTES);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENTS < REQUEST_ARGUMENTS);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_BYTES < ARGUMENT_BYTES);
-const _: () = assert!(LINE_BYTES <= READ_BYTES, "a line is never cut by more than one read");
+const _: () = assert!(OUTPUT_BYTES < UNANSWERED_BYTES);
 const _: () = assert!(DATABASES as usize <= 64);

@@ -11,6 +11,7 @@ use revoked::journal::{OpenError, Opened, SyncPolicy, sqlite_version};
 use revoked::server::{self, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 /// Why the program ends; the numbers are those of `sysexits.h`.
@@ -81,8 +82,14 @@ fn run(config: Config) -> Result<(), Failure> {
     outcome
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(mut config: Config) -> Result<(), Failure> {
     tracing::info!("revoked {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    let room = server::make_room_for(config.maxclients);
+    if room < config.maxclients {
+        let asked = config.maxclients;
+        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
+        config.maxclients = room;
+    }
     let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
     let policy = match config.appendfsync {
         Appendfsync::Always => SyncPolicy::Always,
@@ -134,24 +141,25 @@ fn unusable(error: &OpenError) -> Failure {
     Failure(code, error.to_string())
 }
 
-/// Done at the first SIGTERM or SIGINT. A second one ends the program on the spot: all that was acknowledged
-/// is on disk.
+/// Done at the first SIGTERM or SIGINT. A second one ends the program on the spot, whoever asked for the end
+/// first: all that was acknowledged is on disk.
 fn signalled() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let name = tokio::select! {
+    let mut next = async move || {
+        tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!("Received {name}");
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::warn!("Received a second signal: ending at once");
-            std::process::exit(i32::from(exit::SYSTEM));
-        });
+        }
+    };
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        tracing::info!("Received {}", next().await);
+        let _ = tell.send(());
+        tracing::warn!("Received {}, the second signal: ending at once", next().await);
+        std::process::exit(i32::from(exit::SYSTEM));
+    });
+    Ok(async {
+        let _ = told.await;
     })
 }

@@ -183,6 +183,8 @@ pub enum Error {
     NoShutdownInProgress,
     /// SAVE that failed, for this reason.
     CheckpointFailed(String),
+    /// BGSAVE while another is under way.
+    SaveInProgress,
     /// The server is on its way out and takes no more writes.
     ShuttingDown,
     /// An error with a text of its command's own, code included.
@@ -271,6 +273,7 @@ impl fmt::Display for Error {
             Self::CheckpointFailed(why) => {
                 write!(f, "ERR the checkpoint failed: {why}. What was acknowledged is on disk all the same")
             }
+            Self::SaveInProgress => f.write_str("ERR Background save already in progress"),
             Self::ShuttingDown => f.write_str("ERR The server is shutting down, nothing was changed"),
             Self::Custom(text) => f.write_str(text),
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -14,7 +15,7 @@ use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::connection::{self, Services};
 use crate::journal::{OpenError, Opened};
-use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT};
+use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, RESERVED_FILES};
 use crate::reply::Error;
 use crate::stats::Stats;
 use crate::store::Store;
@@ -30,6 +31,21 @@ pub struct Options {
     pub parameters: Vec<(&'static str, String)>,
     /// What INFO says of the process.
     pub about: About,
+}
+
+/// Has the system allow for as many open files as `maxclients` needs. Returns how many clients there can be.
+#[must_use]
+pub fn make_room_for(maxclients: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = (maxclients + RESERVED_FILES) as u64;
+    let Some(current) = limit.current.filter(|&current| current < wanted) else { return maxclients };
+    let raised = Rlimit { current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))), ..limit };
+    let allowed = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(_) => Some(current),
+    };
+    let clients = allowed.map_or(maxclients, |files| (files as usize).saturating_sub(RESERVED_FILES));
+    clients.clamp(1, maxclients)
 }
 
 /// Opens a listening socket.
@@ -117,7 +133,7 @@ pub async fn run(
     }
     journal.close();
     finish.done().await;
-    tracing::info!("Everything is saved. Bye");
+    tracing::info!("Bye");
     Ok(())
 }
 

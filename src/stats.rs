@@ -85,10 +85,8 @@ pub struct JournalStats {
     pub last_checkpoint_seconds: AtomicU64,
     /// Whether the last checkpoint that was asked for failed.
     pub last_checkpoint_failed: AtomicBool,
-    /// Bytes of the data file.
-    pub file_bytes: AtomicU64,
-    /// Bytes of the write-ahead log beside it.
-    pub wal_bytes: AtomicU64,
+    /// Whether BGSAVE is writing a checkpoint.
+    pub is_saving_in_background: AtomicBool,
     /// Why writes are refused at present, if they are.
     problem: Mutex<Option<String>>,
 }

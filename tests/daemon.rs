@@ -106,6 +106,20 @@ mod an_orderly_end {
     }
 
     #[test]
+    fn by_shutdown_can_be_cut_short_by_signals() {
+        let home = Home::new();
+        let daemon = home.start();
+        // It is waited for, as long as there is patience for clients.
+        let _slow = client_with_replies_coming(&daemon);
+        daemon.connect().send(&encode(&["SHUTDOWN"])).unwrap();
+        daemon.wait_for_log("Shutting down");
+        daemon.signal("TERM");
+        daemon.wait_for_log("Received SIGTERM");
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended().code, Some(71));
+    }
+
+    #[test]
     fn is_cut_short_by_a_second_signal() {
         let daemon = Home::new().start();
         let _client = client_with_replies_coming(&daemon);
@@ -319,6 +333,18 @@ fn a_port_that_is_taken_is_told_apart() {
     let ended = home.launch(address.port()).ended();
     assert_eq!(ended.code, Some(PORT_IN_USE), "{}", ended.log);
     assert!(ended.log.contains(&address.to_string()), "{}", ended.log);
+}
+
+#[test]
+fn clients_beyond_the_limit_of_open_files_are_refused_and_not_left_waiting() {
+    let home = Home::new().started_through(&["sh", "-c", r#"ulimit -n 64 && exec "$0" "$@""#]);
+    let daemon = home.start();
+    daemon.wait_for_log("maxclients is 32 instead of 10000");
+    let clients: Vec<_> = (0..32).map(|_| daemon.connect()).collect();
+    for client in &clients {
+        assert_eq!(client.ask(&["PING"]), simple("PONG"));
+    }
+    assert_eq!(error(&daemon.connect().receive().unwrap()), "ERR max number of clients reached");
 }
 
 mod the_data_file {

@@ -165,7 +165,7 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     let status = |failed| if failed { "err" } else { "ok" };
     loading(fields, journal);
     fields.add("rdb_changes_since_last_save", journal.rows_since_checkpoint.load(Relaxed));
-    fields.add("rdb_bgsave_in_progress", 0);
+    fields.add("rdb_bgsave_in_progress", u8::from(journal.is_saving_in_background.load(Relaxed)));
     fields.add("rdb_last_save_time", journal.last_checkpoint_seconds.load(Relaxed));
     fields.add("rdb_last_bgsave_status", status(journal.last_checkpoint_failed.load(Relaxed)));
     fields.add("aof_enabled", 1);
@@ -173,7 +173,11 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("aof_rewrite_scheduled", 0);
     fields.add("aof_last_bgrewrite_status", "ok");
     fields.add("aof_last_write_status", status(problem.is_some()));
-    let (file_bytes, wal_bytes) = (journal.file_bytes.load(Relaxed), journal.wal_bytes.load(Relaxed));
+    let size = |suffix| {
+        let path = format!("{}{suffix}", environment.about.data_file);
+        fs::metadata(path).map_or(0, |metadata| metadata.len())
+    };
+    let (file_bytes, wal_bytes) = (size(""), size("-wal"));
     fields.add("aof_current_size", file_bytes + wal_bytes);
     fields.add("revoked_journal_file", &environment.about.data_file);
     fields.add("revoked_journal_file_bytes", file_bytes);

@@ -162,7 +162,8 @@ pub(super) static ROWS: &[Row] = &[
         default: DefaultValue::Is("10000"),
         section: "Clients",
         doc: "Most clients at once. One more is told so and disconnected. Each takes a file descriptor: \
-              allow for it in the limit of open files (ulimit -n, systemd's LimitNOFILE).",
+              the server raises its limit of open files as far as it may, and serves fewer clients if that \
+              is not enough (ulimit -Hn, systemd's LimitNOFILE).",
     },
     Row {
         name: "io-threads",

@@ -82,8 +82,8 @@ impl fmt::Display for OpenError {
             ),
             Self::Damaged { path, what } => write!(
                 f,
-                "{} is damaged: {what}; it was left as it is; restore a backup, or move it and its -wal aside \
-                 to look into them with sqlite3",
+                "{} is damaged: {what}; it was left as it is; to restore a backup, first move it, its -wal and \
+                 its -shm aside, or the old log would be read on top of the backup",
                 path.display()
             ),
             Self::Missing { path, wal } => write!(

@@ -121,7 +121,8 @@ pub struct Journal {
 
 impl Journal {
     /// Has a batch evaluated in order, made durable and applied. The replies are those of its items, in
-    /// order. A write that could not be made durable is answered with an error, and nothing has happened.
+    /// order. A write that could not be made durable is answered with an error; nothing has happened then, unless
+    /// the text says that it can't be known.
     ///
     /// # Errors
     ///
@@ -129,6 +130,7 @@ impl Journal {
     pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Reply>, Closed> {
         let (reply, replies) = oneshot::channel();
         self.queue.push(Batch { items, reply })?;
+        // The writer answers every batch that it has taken, or aborts the process.
         replies.await.map_err(|_| Closed)
     }
 

@@ -1,8 +1,8 @@
 //! The journal's file, and the only place that knows SQLite.
 //!
-//! A row for each effect, appended in transactions; [`schema.sql`](https://www.sqlite.org/stricttables.html)
-//! beside this file is the format. A file is looked at byte by byte before SQLite may touch it, so that one
-//! that isn't ours, or is newer than this program, stays exactly as it was.
+//! A row for each effect, appended in transactions; `schema.sql` beside this file is the format. A file's header
+//! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
+//! that one that isn't ours, is newer than this program, or is damaged stays exactly as it was.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -13,7 +13,7 @@ use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ffi, params};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::error::{AppendError, OpenError};
 use crate::effect::{ContainerId, Effect};
@@ -44,15 +44,15 @@ const KEY_REMOVED: i64 = 4;
 const DATABASE_FLUSHED: i64 = 5;
 const TIME: i64 = 6;
 
-/// When commits reach the disk itself: Redis's `appendfsync`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When commits reach the disk itself: Redis's `appendfsync`. The stricter is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SyncPolicy {
-    /// Each before it is answered.
-    Always,
-    /// Once in a second.
-    EverySecond,
     /// When the operating system sees fit.
     Never,
+    /// Once in a second.
+    EverySecond,
+    /// Each before it is answered.
+    Always,
 }
 
 /// The version of SQLite that is compiled in.
@@ -66,6 +66,7 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
+    policy: SyncPolicy,
     next_sequence: i64,
     last_timestamp_ms: i64,
     rows_since_timestamp: usize,
@@ -86,6 +87,7 @@ impl JournalFile {
         Ok(Self {
             connection,
             path,
+            policy,
             next_sequence: 1,
             last_timestamp_ms: 0,
             rows_since_timestamp: 0,
@@ -102,11 +104,11 @@ impl JournalFile {
             .map_err(|error| self.unreadable(&error))
     }
 
-    /// Reads all effects in order. `apply` is told how many rows were read up to and with each; what it
-    /// refuses is damage.
+    /// Reads all rows in order. `apply` is told how many they are by then, and the row's effect, if it has one;
+    /// what it refuses is damage.
     pub(super) fn replay(
         &mut self,
-        mut apply: impl FnMut(u64, &Effect<&[u8]>) -> Result<(), String>,
+        mut apply: impl FnMut(u64, Option<Effect<&[u8]>>) -> Result<(), String>,
     ) -> Result<(), OpenError> {
         let mut reader = Reader::default();
         let mut rows_read = 0;
@@ -121,19 +123,29 @@ impl JournalFile {
             };
             reader.follow(sequence).map_err(damaged)?;
             rows_read += 1;
-            if let Some(effect) = reader.read(row).map_err(damaged)? {
-                apply(rows_read, &effect).map_err(damaged)?;
-            }
+            reader.read(row).and_then(|effect| apply(rows_read, effect)).map_err(damaged)?;
         }
         let last_sequence = reader.last_sequence.unwrap_or(0);
         drop(rows);
         drop(statement);
         self.next_sequence = last_sequence + 1;
         // From here on the file is known to be sound, and may be written to.
+        self.prepare_for_writing()
+    }
+
+    fn prepare_for_writing(&self) -> Result<(), OpenError> {
+        let fail = |error: rusqlite::Error| self.unreadable(&error);
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
+        let read = |row: &Row<'_>| row.get(0);
+        let mode: String =
+            self.connection.pragma_update_and_check(None, "journal_mode", "WAL", read).map_err(fail)?;
+        if mode != "wal" {
+            let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
+            return Err(OpenError::Io { path: self.path.clone(), what });
+        }
         self.connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
-            .map_err(|error| self.unreadable(&error))?;
-        Ok(())
+            .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
+            .map_err(fail)
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -191,24 +203,29 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file and empties it as far as readers allow.
+    /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
+    /// readers allow. It waits for none of them: everybody who writes would wait with it.
     pub(super) fn checkpoint(&self) -> Result<(), String> {
-        let run = |row: &Row<'_>| row.get::<_, bool>(0);
-        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], run) {
-            Ok(false) => Ok(()),
-            Ok(true) => Err("another program is reading the data file".into()),
-            Err(error) => Err(describe(&error)),
-        }
+        let outcome = self.copy_log().map_err(|error| describe(&error));
+        self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
+        if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
+    }
+
+    /// Returns whether a reader was in the way.
+    fn copy_log(&self) -> rusqlite::Result<bool> {
+        self.set_patience(Duration::ZERO, SyncPolicy::EverySecond.max(self.policy))?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+    }
+
+    fn set_patience(&self, timeout: Duration, policy: SyncPolicy) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(timeout)?;
+        self.connection.pragma_update(None, "synchronous", synchronous(policy))
     }
 
     /// The write-ahead log, for syncing it apart from commits.
-    pub(super) fn open_wal(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(beside(&self.path, "-wal"))
-    }
-
-    /// The sizes of the file and of its write-ahead log.
-    pub(super) fn sizes(&self) -> (u64, u64) {
-        (size(&self.path), size(&beside(&self.path, "-wal")))
+    pub(super) fn open_wal(&self) -> Result<File, OpenError> {
+        let path = beside(&self.path, "-wal");
+        OpenOptions::new().read(true).write(true).open(&path).map_err(|error| OpenError::io(&path, &error))
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<usize> {
@@ -275,14 +292,14 @@ fn value(bytes: &[u8]) -> ToSqlOutput<'_> {
 #[derive(Default)]
 struct Reader {
     last_sequence: Option<i64>,
-    /// The key that each living container stands for.
-    keys: AHashMap<u64, (u8, Box<[u8]>)>,
+    /// The key that each living container stands for, by database.
+    keys: [AHashMap<ContainerId, Box<[u8]>>; DATABASES as usize],
 }
 
 impl Reader {
     /// Goes on to the row at this place. A gap means that rows were lost.
     fn follow(&mut self, sequence: i64) -> Result<(), String> {
-        let expected = self.last_sequence.map_or(sequence.max(1), |last| last + 1);
+        let expected = self.last_sequence.map_or(sequence.clamp(1, i64::MAX - 1), |last| last + 1);
         if sequence != expected {
             return Err(format!("row {expected} is expected there"));
         }
@@ -297,20 +314,19 @@ impl Reader {
             return Ok(None);
         }
         let database: u8 = column(row, 2)?;
-        if database >= DATABASES {
-            return Err(format!("there is no database {database}"));
-        }
+        let keys = self.keys.get_mut(usize::from(database));
+        let keys = keys.ok_or_else(|| format!("there is no database {database}"))?;
         if kind == DATABASE_FLUSHED {
-            self.keys.retain(|_, (of, _)| *of != database);
+            keys.clear();
             return Ok(Some(Effect::DatabaseFlushed { database }));
         }
-        let id = column::<i64>(row, 3)? as u64;
-        let container = ContainerId(id);
+        let id: i64 = column(row, 3)?;
+        let no_container = || format!("there is no container {id} in database {database}");
+        let container = u64::try_from(id).map(ContainerId).map_err(|_| no_container())?;
         match kind {
             MEMBER_ADDED | MEMBER_REMOVED => {
                 let member = bytes(row, 5)?;
-                let (_, key) = self.keys.get(&id).ok_or_else(|| format!("there is no container {id}"))?;
-                let key = &**key;
+                let key = &**keys.get(&container).ok_or_else(no_container)?;
                 Ok(Some(match kind {
                     MEMBER_ADDED => Effect::MemberAdded { database, container, key, member },
                     _ => Effect::MemberRemoved { database, container, key, member },
@@ -318,11 +334,11 @@ impl Reader {
             }
             SET_CREATED => {
                 let key = bytes(row, 4)?;
-                self.keys.insert(id, (database, key.into()));
+                keys.insert(container, key.into());
                 Ok(Some(Effect::SetCreated { database, container, key }))
             }
             KEY_REMOVED => {
-                self.keys.remove(&id);
+                keys.remove(&container);
                 Ok(Some(Effect::KeyRemoved { database, container, key: bytes(row, 4)? }))
             }
             unknown => Err(format!("there is no effect {unknown}")),
@@ -345,7 +361,13 @@ fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r [u8], String> {
 /// The file that is really meant: a link is followed, so that two names are not two locks.
 fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_path_buf()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if fs::symlink_metadata(path).is_ok() {
+                let what = "it is a link to a file that is not there; is its disk mounted?".into();
+                return Err(OpenError::Io { path: path.into(), what });
+            }
+            Ok(path.to_path_buf())
+        }
         Err(error) => Err(OpenError::io(path, &error)),
         Ok(path) => Ok(path),
     }
@@ -436,7 +458,7 @@ fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
 
 /// Makes an empty journal under another name first, so that a crash never leaves half of one behind.
 fn create(path: &Path) -> Result<(), OpenError> {
-    let draft = beside(path, "-new");
+    let draft = beside(path, &format!("-draft-{}", std::process::id()));
     let fail = |error: io::Error| OpenError::io(path, &error);
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
@@ -473,28 +495,26 @@ fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     // Until the replay has found the file sound, closing it must not copy the log into it. Without a log there is
     // nothing to copy, and closing takes away what SQLite put beside the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log).map_err(fail)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-    let synchronous = match policy {
-        SyncPolicy::Always => "FULL",
-        SyncPolicy::EverySecond => "NORMAL",
-        SyncPolicy::Never => "OFF",
-    };
-    connection.pragma_update(None, "synchronous", synchronous).map_err(fail)?;
-    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fail)?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fail)?;
-    if mode != "wal" {
-        let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
-        return Err(OpenError::Io { path: path.into(), what });
+    if connection.is_readonly(MAIN_DB).map_err(fail)? {
+        return Err(OpenError::Io { path: path.into(), what: "it can be read, but not written to".into() });
     }
-    connection
-        .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
-        .map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    connection.pragma_update(None, "synchronous", synchronous(policy)).map_err(fail)?;
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fail)?;
     // The header was looked at in the file; a migration may still stand in the write-ahead log alone.
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     accept_version(path, version as usize)?;
     migrate(&connection, version as usize).map_err(fail)?;
     Ok(connection)
+}
+
+/// How SQLite calls what a policy asks of a commit.
+fn synchronous(policy: SyncPolicy) -> &'static str {
+    match policy {
+        SyncPolicy::Always => "FULL",
+        SyncPolicy::EverySecond => "NORMAL",
+        SyncPolicy::Never => "OFF",
+    }
 }
 
 fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {

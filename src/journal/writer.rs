@@ -21,10 +21,10 @@ use crate::reply::{Error, Reply};
 use crate::stats::{Stats, since_epoch};
 use crate::store::{Changes, Removed, Staged, Store, View};
 
-/// Rows that the replay applies before it lets others see how far it is.
-const REPLAY_RUN: u64 = 16 * 1024;
+/// Rows of the replay between two reports of how far it is.
+const PROGRESS_ROWS: u64 = 16 * 1024;
 
-/// Time between two lines of the log about a replay under way, and between two looks at the files' sizes.
+/// Time between two lines of the log about a replay under way.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time between two syncs where the policy is once in a second.
@@ -41,7 +41,6 @@ pub(super) struct Writer {
     syncing: Syncing,
     /// Set when nobody can tell what a restart would find: why no write is taken any more.
     latched: Option<String>,
-    sizes_measured: Instant,
 }
 
 /// What is to be synced apart from commits.
@@ -50,6 +49,7 @@ enum Syncing {
     None,
     /// The write-ahead log, once in a second.
     EverySecond {
+        /// Open from the end of the replay on, so that a lack of file descriptors is no failure later.
         wal: Option<File>,
         /// When the first commit came that is not synced yet.
         unsynced_since: Option<Instant>,
@@ -68,18 +68,22 @@ impl Writer {
             SyncPolicy::EverySecond => Syncing::EverySecond { wal: None, unsynced_since: None },
             SyncPolicy::Always | SyncPolicy::Never => Syncing::None,
         };
-        Self { file, store, stats, queue, syncing, latched: None, sizes_measured: Instant::now() }
+        Self { file, store, stats, queue, syncing, latched: None }
     }
 
     /// Replays the file, then serves the queue until it is closed.
     pub(super) fn run(mut self, replayed: oneshot::Sender<Result<(), OpenError>>) {
         let _guard = AbortOnPanic;
-        let outcome = self.replay();
-        let is_sound = outcome.is_ok();
-        self.measure_sizes();
-        let _ = replayed.send(outcome);
-        if is_sound {
-            self.serve();
+        match self.replay() {
+            Ok(()) => {
+                let _ = replayed.send(Ok(()));
+                self.serve();
+            }
+            Err(error) => {
+                // The file is let go of before anybody hears of it.
+                drop(self);
+                let _ = replayed.send(Err(error));
+            }
         }
     }
 
@@ -88,13 +92,10 @@ impl Writer {
         let journal = &self.stats.journal;
         let total = self.file.rows()?;
         journal.rows_to_load.store(total, Relaxed);
-        let mut loading = Some(self.store.load());
+        let mut keyspace = self.store.load();
         let mut reported = started;
         self.file.replay(|rows, effect| {
-            let keyspace = loading.get_or_insert_with(|| self.store.load());
-            keyspace.apply(effect, &mut Removed::default()).map_err(|misfit| misfit.to_string())?;
-            if rows % REPLAY_RUN == 0 {
-                loading = None;
+            if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
                 if reported.elapsed() >= REPORT_INTERVAL {
@@ -102,9 +103,11 @@ impl Writer {
                     reported = Instant::now();
                 }
             }
-            Ok(())
+            let apply = |effect| keyspace.apply(&effect, &mut Removed::default());
+            effect.map_or(Ok(()), apply).map_err(|misfit| misfit.to_string())
         })?;
-        drop(loading);
+        drop(keyspace);
+        self.syncing.prepare(&self.file)?;
         journal.rows_loaded.store(total, Relaxed);
         journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
         journal.loading.store(false, Relaxed);
@@ -188,9 +191,6 @@ impl Writer {
                     tracing::warn!("The journal can be written again: writes are taken again");
                 }
                 self.syncing.committed();
-                if self.sizes_measured.elapsed() >= REPORT_INTERVAL {
-                    self.measure_sizes();
-                }
                 Ok(())
             }
             Err(error) => {
@@ -239,15 +239,17 @@ impl Writer {
             let keyspace = self.store.read();
             let reply = |item: &Item| match item {
                 Item::Write(_) => Reply::Error(Error::Misconf(reason.to_owned())),
-                Item::Read(query) => self.read(&View::committed(&keyspace), query),
+                Item::Read(Query { read, database, request }) => {
+                    read(&View::committed(&keyspace), *database, request.as_request())
+                }
             };
             let _ = batch.reply.send(batch.items.iter().map(reply).collect());
         }
     }
 
     fn sync_if_due(&mut self) {
-        if self.latched.is_none()
-            && let Err(error) = self.syncing.sync_if_due(&self.file)
+        if let Err(error) = self.syncing.sync_if_due()
+            && self.latched.is_none()
         {
             self.latch(&format!("syncing the journal failed: {error}"));
         }
@@ -264,21 +266,16 @@ impl Writer {
             }
             Err(error) => tracing::warn!(%error, "The checkpoint failed"),
         }
-        self.measure_sizes();
         outcome
     }
 
-    fn finish(&mut self) {
-        if let Err(error) = self.file.checkpoint() {
-            tracing::warn!(%error, "The last checkpoint failed; the next start reads the write-ahead log");
+    fn finish(&self) {
+        match self.file.checkpoint() {
+            Ok(()) => tracing::info!("Everything is in the data file"),
+            Err(error) => {
+                tracing::warn!(%error, "The last checkpoint failed: the write-ahead log stays, for the next start");
+            }
         }
-    }
-
-    fn measure_sizes(&mut self) {
-        let (file, wal) = self.file.sizes();
-        self.stats.journal.file_bytes.store(file, Relaxed);
-        self.stats.journal.wal_bytes.store(wal, Relaxed);
-        self.sizes_measured = Instant::now();
     }
 }
 
@@ -301,6 +298,13 @@ fn free(removed: Removed) {
 }
 
 impl Syncing {
+    fn prepare(&mut self, file: &JournalFile) -> Result<(), OpenError> {
+        if let Self::EverySecond { wal, .. } = self {
+            *wal = Some(file.open_wal()?);
+        }
+        Ok(())
+    }
+
     fn committed(&mut self) {
         if let Self::EverySecond { unsynced_since, .. } = self {
             unsynced_since.get_or_insert_with(Instant::now);
@@ -317,7 +321,7 @@ impl Syncing {
         }
     }
 
-    fn sync_if_due(&mut self, file: &JournalFile) -> std::io::Result<()> {
+    fn sync_if_due(&mut self) -> std::io::Result<()> {
         if self.due_in().is_none_or(|due_in| !due_in.is_zero()) {
             return Ok(());
         }
@@ -325,11 +329,7 @@ impl Syncing {
             // A sync that failed is not tried again: the system may have dropped what it could not write, and
             // say that all is well the next time.
             *unsynced_since = None;
-            let wal = match wal {
-                Some(wal) => wal,
-                None => wal.insert(file.open_wal()?),
-            };
-            wal.sync_data()?;
+            wal.as_ref().map_or(Ok(()), File::sync_data)?;
         }
         Ok(())
     }
@@ -344,5 +344,30 @@ impl Drop for AbortOnPanic {
         if std::thread::panicking() {
             std::process::abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_is_due_once_whatever_comes_of_it() {
+        let long_ago = Instant::now().checked_sub(SYNC_INTERVAL * 2);
+        let mut syncing = Syncing::EverySecond { wal: None, unsynced_since: long_ago };
+        assert_eq!(syncing.due_in(), Some(Duration::ZERO));
+        let _ = syncing.sync_if_due();
+        assert_eq!(syncing.due_in(), None, "or the writer would never rest");
+    }
+
+    #[test]
+    fn a_commit_takes_whole_batches_and_at_least_one() {
+        let batch = |items: usize| {
+            let op = || Item::Write(crate::op::Op::Flushall);
+            Batch { items: std::iter::repeat_with(op).take(items).collect(), reply: oneshot::channel().0 }
+        };
+        assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);
+        assert_eq!(commit_len(&[batch(COMMIT_REQUESTS), batch(1)]), 1);
+        assert_eq!(commit_len(&[batch(COMMIT_REQUESTS - 1), batch(1), batch(1)]), 2);
     }
 }

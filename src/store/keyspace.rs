@@ -179,7 +179,7 @@ impl Keyspace {
         }
         let key = Key { name: name.into(), container, set: Set::new() };
         keys.insert(hash, key, |key| hash_of(hasher, &key.name));
-        *next_container = ContainerId(container.0 + 1).max(*next_container);
+        *next_container = ContainerId(container.0.saturating_add(1)).max(*next_container);
         Ok(())
     }
 

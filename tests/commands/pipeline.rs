@@ -1,7 +1,7 @@
 //! Many requests at once, and requests in pieces.
 
 use crate::script::check;
-use crate::support::server::{Server, request};
+use crate::support::server::{Server, bulk, request};
 
 #[test]
 fn a_hundred_thousand_requests_in_one_write_are_answered_in_order() {
@@ -15,6 +15,30 @@ fn a_hundred_thousand_requests_in_one_write_are_answered_in_order() {
         assert_eq!(client.reply(), expected.into_bytes());
     }
     sender.join().unwrap();
+}
+
+/// As many client libraries send a pipeline: all of it, and only then they read. Neither side may wait for ever.
+#[test]
+fn a_pipeline_may_be_sent_to_its_end_before_the_first_reply_is_read() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let message = "x".repeat(1_000);
+    let one = request(&["ECHO", &message]);
+    client.send(&one.repeat(40_000));
+    for _ in 0..40_000 {
+        assert_eq!(client.reply(), bulk(message.as_bytes()));
+    }
+}
+
+#[test]
+fn what_follows_quit_is_not_answered() {
+    check(
+        r"
+        >> QUIT\r\n*x\r\nPING\r\n
+        < +OK
+        < closed
+        ",
+    );
 }
 
 #[test]
