@@ -141,7 +141,12 @@ impl Connection {
                 self.is_closing = true;
             }
             if requests.is_empty() {
-                break;
+                let incomplete = self.input.len();
+                self.flush().await?;
+                // Writing takes in what the client sends meanwhile, which may complete a request.
+                if self.input.len() == incomplete {
+                    break;
+                }
             }
         }
         self.requests = requests;
