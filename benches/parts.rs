@@ -124,6 +124,7 @@ fn apply(store: &Store, ops: &[Op]) {
         let mut staged = Staged::new(&keyspace);
         for op in ops {
             black_box(evaluate(op, &mut staged));
+            staged.end_op();
         }
         staged.into_changes()
     };

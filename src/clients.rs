@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct Client {
     pub database: AtomicU8,
     /// The RESP version, 2 or 3.
     pub protocol: AtomicU8,
+    /// Requests queued behind MULTI; below 0 without one.
+    pub queued: AtomicI64,
     /// Bytes received and not yet executed.
     pub query_bytes: AtomicUsize,
     profile: Mutex<Profile>,
@@ -58,6 +60,11 @@ impl Client {
         self.profile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says how many requests the client has queued behind MULTI, if it has sent that.
+    pub fn note_queued(&self, queued: Option<usize>) {
+        self.queued.store(queued.map_or(-1, |queued| queued as i64), Relaxed);
+    }
+
     /// Says that the client has just sent this command.
     pub fn note_command(&self, name: &'static str, at: Instant) {
         let mut profile = self.profile();
@@ -86,6 +93,7 @@ impl Clients {
             connected: now,
             database: AtomicU8::new(0),
             protocol: AtomicU8::new(2),
+            queued: AtomicI64::new(-1),
             query_bytes: AtomicUsize::new(0),
             profile: Mutex::new(Profile {
                 name: String::new(),

@@ -24,7 +24,7 @@
 //! writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
 //! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
 //! far), appends the effects in one transaction, commits, applies the effects to the store, and wakes the
-//! clients. At start, the writer replays the file's effects into the store, through the same
+//! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer replays the file's effects into the store, through the same
 //! [`store::Keyspace::apply`].
 //!
 //! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,

@@ -62,6 +62,13 @@ pub const APPLY_EFFECTS: usize = 256;
 /// written.
 pub const TIMESTAMP_ROWS: usize = 256;
 
+/// Keys that one client watches.
+pub const WATCHED_KEYS: usize = 1024;
+
+/// Reads between MULTI and EXEC that may take long, or answer much: the writer executes them, and holds all
+/// their replies. What is queued in all is bounded by [`REQUEST_BYTES`].
+pub const QUEUED_SLOW_READS: usize = 64;
+
 /// Longest name that CLIENT SETNAME and CLIENT SETINFO keep of a client.
 pub const CLIENT_NAME_BYTES: usize = 1024;
 

@@ -17,6 +17,8 @@ pub enum Reply {
     Bulk(Bytes),
     /// Nothing there.
     Null,
+    /// Nothing there, where an array is expected.
+    NullArray,
     /// Text for people: a verbatim string in RESP3, a bulk string in RESP2.
     Text(String),
     /// An ordered list.
@@ -171,6 +173,24 @@ pub enum Error {
     InvalidCommandSpecified,
     /// COMMAND GETKEYS with too few or too many arguments for its command.
     InvalidArgumentCount,
+    /// EXEC without MULTI.
+    ExecWithoutMulti,
+    /// DISCARD without MULTI.
+    DiscardWithoutMulti,
+    /// MULTI behind MULTI.
+    NestedMulti,
+    /// WATCH behind MULTI.
+    WatchInsideMulti,
+    /// A command that can't be queued behind MULTI.
+    NotInTransaction,
+    /// EXEC of a transaction in which something could not be queued.
+    ExecAbort,
+    /// EXEC that is wrong itself: the error, without its code.
+    ExecAbortBecause(String),
+    /// More between MULTI and EXEC than one client may queue.
+    TooManyQueued,
+    /// More keys than one client may watch.
+    TooManyWatched,
     /// A command while the journal is replayed.
     Loading,
     /// A write that can't be made durable. The text says what is wrong and what has happened.
@@ -265,6 +285,17 @@ impl fmt::Display for Error {
             Self::InvalidArgumentCount => {
                 f.write_str("ERR Invalid number of arguments specified for command")
             }
+            Self::ExecWithoutMulti => f.write_str("ERR EXEC without MULTI"),
+            Self::DiscardWithoutMulti => f.write_str("ERR DISCARD without MULTI"),
+            Self::NestedMulti => f.write_str("ERR MULTI calls can not be nested"),
+            Self::WatchInsideMulti => f.write_str("ERR WATCH inside MULTI is not allowed"),
+            Self::NotInTransaction => f.write_str("ERR Command not allowed inside a transaction"),
+            Self::ExecAbort => f.write_str("EXECABORT Transaction discarded because of previous errors."),
+            Self::ExecAbortBecause(problem) => {
+                write!(f, "EXECABORT Transaction discarded because of: {problem}")
+            }
+            Self::TooManyQueued => f.write_str("ERR too many commands are queued, or too long ones"),
+            Self::TooManyWatched => f.write_str("ERR too many keys are watched"),
             Self::Loading => f.write_str("LOADING Redis is loading the dataset in memory"),
             Self::Misconf(problem) => write!(f, "MISCONF {problem}"),
             Self::Protocol(error) => write!(f, "ERR Protocol error: {error}"),

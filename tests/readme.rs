@@ -31,6 +31,7 @@ fn commands() -> String {
     for (group, title) in [
         (Group::Set, "Sets"),
         (Group::Generic, "Keys"),
+        (Group::Transactions, "Transactions"),
         (Group::Connection, "Connection"),
         (Group::Server, "Server"),
     ] {

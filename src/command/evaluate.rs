@@ -7,7 +7,7 @@ use crate::store::Staged;
 
 /// Runs one op. The reply is the client's once the effects are committed.
 pub fn evaluate(op: &Op, staged: &mut Staged<'_>) -> Reply {
-    let reply = match op {
+    match op {
         Op::Sadd { database, key, members } => Reply::count(staged.add_members(*database, key, members)),
         Op::Srem { database, key, members } => Reply::count(staged.remove_members(*database, key, members)),
         Op::Del { database, keys } => {
@@ -21,7 +21,5 @@ pub fn evaluate(op: &Op, staged: &mut Staged<'_>) -> Reply {
             (0..DATABASES).for_each(|database| staged.flush(database));
             Reply::OK
         }
-    };
-    staged.end_op();
-    reply
+    }
 }

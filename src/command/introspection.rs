@@ -191,7 +191,7 @@ fn flags(spec: &Spec) -> Vec<&'static str> {
     let kind = match spec.run {
         Run::Read(_) => Some("readonly"),
         Run::Write(_) => Some("write"),
-        Run::Session(_) | Run::Control(_) | Run::Container => None,
+        Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => None,
     };
     kind.into_iter().chain(spec.flags.iter().filter_map(|flag| flag.name())).collect()
 }
@@ -201,7 +201,7 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
     let kind: &[_] = match spec.run {
         Run::Read(_) => &["@read"],
         Run::Write(_) => &["@write"],
-        Run::Session(_) | Run::Control(_) | Run::Container => &[],
+        Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => &[],
     };
     let subject: &[_] = match (spec.group, spec.run) {
         (_, Run::Container) => &[],
@@ -209,6 +209,7 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         (Group::Set, _) => &["@set"],
         (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
         (Group::Server, _) => &[],
+        (Group::Transactions, _) => &["@transaction"],
     };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
     let speed = if spec.has(Flag::Fast) { "@fast" } else { "@slow" };
@@ -221,12 +222,12 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
 }
 
 impl Flag {
-    /// Redis's name; none if it is a category alone.
+    /// Redis's name; none if it is a category alone, or of our own.
     fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::Admin => "admin",
             Self::AllowBusy => "allow_busy",
-            Self::Category(_) => return None,
+            Self::Category(_) | Self::EndsTransaction | Self::Immediate => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",
             Self::Loading => "loading",
@@ -234,6 +235,7 @@ impl Flag {
             Self::NoAuth => "no_auth",
             Self::NoMulti => "no_multi",
             Self::NoScript => "noscript",
+            Self::SkipSlowlog => "skip_slowlog",
             Self::Stale => "stale",
         })
     }
@@ -258,6 +260,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Server => "server",
             Self::Set => "set",
+            Self::Transactions => "transactions",
         }
     }
 }

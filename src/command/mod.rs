@@ -18,7 +18,7 @@ use crate::stats::Stats;
 use crate::store::{Store, View};
 
 pub use self::evaluate::evaluate;
-pub use self::session::{REDIS_VERSION, Session};
+pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
 mod evaluate;
@@ -71,8 +71,25 @@ pub enum Run {
     Session(fn(&mut Session, &Environment, Request<'_>) -> Reply),
     /// Asks the server for something.
     Control(fn(Request<'_>) -> Result<Control, Error>),
+    /// Opens, ends or guards a transaction.
+    Transaction(TransactionStep),
     /// Only its subcommands do something.
     Container,
+}
+
+/// What a command does for the connection's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// Queues what follows: MULTI.
+    Begin,
+    /// Executes what was queued: EXEC.
+    Execute,
+    /// Forgets what was queued: DISCARD.
+    Discard,
+    /// Has the next transaction executed only if these keys stay as they are: WATCH.
+    Watch,
+    /// Undoes every WATCH: UNWATCH.
+    Unwatch,
 }
 
 /// What a client can ask of the server as a whole.
@@ -97,6 +114,8 @@ pub enum Group {
     Server,
     /// Sets.
     Set,
+    /// Commands that take effect together.
+    Transactions,
 }
 
 /// What is true of a command and does not follow from its function. Most are Redis's command flags.
@@ -122,6 +141,12 @@ pub enum Flag {
     NoScript,
     /// Answered by a replica that lost its master. (Redis's clients read it.)
     Stale,
+    /// Executed at once behind MULTI, not queued.
+    Immediate,
+    /// Ends the transaction, and every WATCH.
+    EndsTransaction,
+    /// Left out of the log of slow commands. (Redis's clients read it.)
+    SkipSlowlog,
     /// Not while a script runs too long. (Redis's clients read it.)
     AllowBusy,
 }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Environment;
+use super::{Command, Environment};
 use crate::clients::Client;
 use crate::limits::{CLIENT_NAME_BYTES, DATABASES};
 use crate::reply::{Error, Reply, printable};
@@ -164,6 +164,12 @@ pub(super) fn select(session: &mut Session, _: &Environment, request: Request<'_
         }
         Err(error) => error.into(),
     }
+}
+
+/// The database that is selected behind this command, if it is SELECT and succeeds.
+#[must_use]
+pub fn selected_database(command: Command, request: Request<'_>) -> Option<u8> {
+    (command.spec.name == "select").then(|| parse_database(request.arg(1)).ok())?
 }
 
 fn parse_database(argument: &[u8]) -> Result<u8, Error> {
@@ -339,16 +345,14 @@ fn is_normal_type(argument: &[u8]) -> Result<bool, Error> {
 /// A client's line in CLIENT LIST, with Redis's neutral values for what there is not.
 fn describe(client: &Client) -> String {
     let profile = client.profile();
-    let flags = match (profile.no_evict, profile.no_touch) {
-        (false, false) => "N",
-        (true, false) => "e",
-        (false, true) => "T",
-        (true, true) => "eT",
-    };
+    let queued = client.queued.load(Relaxed);
+    let shown = [(queued >= 0, 'x'), (profile.no_evict, 'e'), (profile.no_touch, 'T')];
+    let flags: String = shown.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).collect();
+    let flags = if flags.is_empty() { "N" } else { &flags };
     let command = if profile.last_command.is_empty() { "NULL" } else { profile.last_command };
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 \
-         multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 \
+         multi={queued} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 \
          events=r cmd={command} user={USER} redir=-1 resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.peer_address,

@@ -3,10 +3,11 @@
 
 use super::ArgumentKind::{Block, Integer, Key, OneOf, Pattern, PureToken, String};
 use super::Flag::{
-    Admin, AllowBusy, DenyOom, Fast, Loading, NoAsyncLoading, NoAuth, NoMulti, NoScript, Stale,
+    Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, NoAsyncLoading, NoAuth, NoMulti,
+    NoScript, SkipSlowlog, Stale,
 };
 use super::KeyUse::{Access, Delete, Insert, Look, Remove};
-use super::{Argument, ArgumentKind, Control, Flag, Group, KeyUse, Keys, Run, Spec};
+use super::{Argument, ArgumentKind, Control, Flag, Group, KeyUse, Keys, Run, Spec, TransactionStep};
 use super::{info, introspection, key, server, session, set};
 
 /// Every command, sorted by group and then by name.
@@ -425,7 +426,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: -1,
-        flags: HANDSHAKE,
+        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate],
         keys: None,
         arguments: &[],
         run: Run::Session(session::quit),
@@ -438,7 +439,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: 1,
-        flags: HANDSHAKE,
+        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate, EndsTransaction],
         keys: None,
         arguments: &[],
         run: Run::Session(session::reset),
@@ -692,10 +693,77 @@ pub static TABLE: &[Spec] = &[
         run: Run::Session(server::time),
         subcommands: &[],
     },
+    Spec {
+        name: "discard",
+        summary: "Forgets what was queued since MULTI, and every WATCH",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of queued commands",
+        group: Group::Transactions,
+        arity: 1,
+        flags: TRANSACTION,
+        keys: None,
+        arguments: &[],
+        run: Run::Transaction(TransactionStep::Discard),
+        subcommands: &[],
+    },
+    Spec {
+        name: "exec",
+        summary: "Executes what was queued since MULTI, as one",
+        since: "1.2.0",
+        complexity: "That of the queued commands",
+        group: Group::Transactions,
+        arity: 1,
+        flags: &[NoScript, Loading, Stale, SkipSlowlog, Immediate],
+        keys: None,
+        arguments: &[],
+        run: Run::Transaction(TransactionStep::Execute),
+        subcommands: &[],
+    },
+    Spec {
+        name: "multi",
+        summary: "Has the commands that follow queued, to be executed as one",
+        since: "1.2.0",
+        complexity: "O(1)",
+        group: Group::Transactions,
+        arity: 1,
+        flags: TRANSACTION,
+        keys: None,
+        arguments: &[],
+        run: Run::Transaction(TransactionStep::Begin),
+        subcommands: &[],
+    },
+    Spec {
+        name: "unwatch",
+        summary: "Undoes every WATCH of the connection",
+        since: "2.2.0",
+        complexity: "O(1)",
+        group: Group::Transactions,
+        arity: 1,
+        flags: &[NoScript, Loading, Stale, Fast, AllowBusy],
+        keys: None,
+        arguments: &[],
+        run: Run::Transaction(TransactionStep::Unwatch),
+        subcommands: &[],
+    },
+    Spec {
+        name: "watch",
+        summary: "Has the next EXEC do nothing if one of these keys changes until then",
+        since: "2.2.0",
+        complexity: "O(1) a key",
+        group: Group::Transactions,
+        arity: -2,
+        flags: TRANSACTION,
+        keys: Some(all_keys(Look)),
+        arguments: &[argument("key", Key).repeated()],
+        run: Run::Transaction(TransactionStep::Watch),
+        subcommands: &[],
+    },
 ];
 
 /// What a connection may do first and last: open to everybody, at any time.
 const HANDSHAKE: &[Flag] = &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy];
+
+const TRANSACTION: &[Flag] = &[NoScript, Loading, Stale, Fast, AllowBusy, Immediate];
 
 const CLIENT_STATE: &[Flag] = &[NoScript, Loading, Stale];
 
@@ -783,7 +851,8 @@ mod tests {
             assert!(group.is_sorted_by(|a, b| a.name < b.name), "{:?}", group[0].group);
         }
         let groups: Vec<_> = TABLE.chunk_by(|a, b| a.group == b.group).map(|group| group[0].group).collect();
-        assert_eq!(groups, [Group::Set, Group::Generic, Group::Connection, Group::Server]);
+        let expected = [Group::Set, Group::Generic, Group::Connection, Group::Server, Group::Transactions];
+        assert_eq!(groups, expected);
         let names: HashSet<_> = rows().map(|spec| spec.name).collect();
         assert_eq!(names.len(), rows().count());
     }
@@ -849,7 +918,7 @@ mod tests {
     fn what_a_command_does_with_its_keys_agrees_with_its_kind() {
         for (spec, keys) in rows().filter_map(|spec| Some((spec, spec.keys?))) {
             let only_reads = matches!(keys.usage, Look | Access);
-            assert_eq!(only_reads, matches!(spec.run, Run::Read(_)), "{}", spec.name);
+            assert_eq!(only_reads, !matches!(spec.run, Run::Write(_)), "{}", spec.name);
         }
     }
 

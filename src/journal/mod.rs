@@ -17,14 +17,17 @@ use crate::store::{Store, View};
 
 pub use self::error::OpenError;
 pub use self::sqlite::{SyncPolicy, sqlite_version};
+pub use self::watch::Watched;
 
 use self::queue::{Batch, Queue};
 use self::sqlite::JournalFile;
+use self::watch::Watches;
 use self::writer::Writer;
 
 mod error;
 mod queue;
 mod sqlite;
+mod watch;
 mod writer;
 
 /// A part of a batch.
@@ -34,6 +37,24 @@ pub enum Item {
     Write(Op),
     /// A read that stands behind a write of the same client, and so must see what that changed.
     Read(Query),
+    /// Changes and reads that others see whole or not at all: EXEC. Its reply is an array of theirs, or
+    /// [`Reply::NullArray`], and nothing has happened, if a watched key has changed.
+    Transaction {
+        /// Writes and reads.
+        items: Vec<Item>,
+        /// The keys that must not have changed.
+        watched: Option<Watched>,
+    },
+}
+
+impl Item {
+    /// How many requests it stands for.
+    fn requests(&self) -> usize {
+        match self {
+            Self::Write(_) | Self::Read(_) => 1,
+            Self::Transaction { items, .. } => items.len(),
+        }
+    }
 }
 
 /// A read that can be run on another thread.
@@ -74,15 +95,16 @@ impl Opened {
     ///
     /// If the system has no thread to give.
     pub fn start(self, store: Arc<Store>, stats: Arc<Stats>) -> std::io::Result<(Journal, Replay, Finish)> {
-        let queue = Arc::new(Queue::default());
+        let (queue, watches) = (Arc::new(Queue::default()), Arc::new(Watches::default()));
         let (replayed, replay) = oneshot::channel();
         let (finished, finish) = oneshot::channel();
-        let writer = Writer::new(self.file, self.policy, store, stats, Arc::clone(&queue));
+        let writer =
+            Writer::new(self.file, self.policy, store, stats, Arc::clone(&queue), Arc::clone(&watches));
         std::thread::Builder::new().name("writer".into()).spawn(move || {
             writer.run(replayed);
             let _ = finished.send(());
         })?;
-        Ok((Journal { queue }, Replay(replay), Finish(finish)))
+        Ok((Journal { queue, watches }, Replay(replay), Finish(finish)))
     }
 }
 
@@ -117,6 +139,7 @@ impl Finish {
 #[derive(Debug, Clone)]
 pub struct Journal {
     queue: Arc<Queue>,
+    watches: Arc<Watches>,
 }
 
 impl Journal {
@@ -132,6 +155,12 @@ impl Journal {
         self.queue.push(Batch { items, reply })?;
         // The writer answers every batch that it has taken, or aborts the process.
         replies.await.map_err(|_| Closed)
+    }
+
+    /// The keys that a client watches: none yet.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        Watched::new(Arc::clone(&self.watches))
     }
 
     /// Copies what was committed from the write-ahead log into the data file itself, as far as programs that

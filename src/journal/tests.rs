@@ -434,3 +434,58 @@ async fn a_crash_leaves_what_was_committed() {
     assert_eq!(server.members(b"k"), [b"2"]);
     server.stop().await;
 }
+
+fn transaction(items: Vec<Item>, watched: Option<Watched>) -> Item {
+    Item::Transaction { items, watched }
+}
+
+#[tokio::test]
+async fn a_transaction_is_answered_as_one_and_is_there_after_a_restart() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let items = vec![sadd(b"k", &[b"1"]), scard(b"k"), sadd(b"l", &[b"2"])];
+    let replies = server.submit(vec![transaction(items, None)]).await;
+    assert_eq!(replies, [Reply::Array(vec![Reply::Integer(1); 3])]);
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!((server.members(b"k").len(), server.members(b"l").len()), (1, 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_can_not_be_written_has_not_happened() {
+    let (_folder, path) = folder();
+    let opened = open(&path).unwrap();
+    opened.file.fill_disk(true);
+    let server = start(opened).await.unwrap();
+    let long = vec![b'x'; 100_000];
+    let items = vec![sadd(b"k", &[b"1"]), sadd(b"k", &[&long])];
+    let replies = server.submit(vec![transaction(items, None)]).await;
+    let [Reply::Error(error)] = &replies[..] else { panic!("{replies:?}") };
+    assert!(
+        error.to_string().starts_with("MISCONF ") && error.to_string().contains("Nothing was"),
+        "{error}"
+    );
+    assert!(server.members(b"k").is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_is_void_if_the_same_commit_has_changed_what_it_watches() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let watching = |keys: &[&[u8]]| {
+        let mut watched = server.journal.watched();
+        assert!(keys.iter().all(|key| watched.add(0, key)));
+        Some(watched)
+    };
+    let is_void = [Reply::Integer(1), Reply::NullArray];
+    let batch = vec![sadd(b"k", &[b"1"]), transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"x", b"k"]))];
+    assert_eq!(server.submit(batch).await, is_void);
+    let flush = Item::Write(Op::Flushall);
+    let batch = vec![flush, transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];
+    assert_eq!(server.submit(batch).await, [Reply::OK, Reply::NullArray]);
+    let batch = vec![sadd(b"m", &[b"1"]), transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];
+    assert_eq!(server.submit(batch).await, [Reply::Integer(1), Reply::Array(vec![Reply::Integer(1)])]);
+    server.stop().await;
+}

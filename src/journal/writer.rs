@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::error::{AppendError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::sqlite::{JournalFile, SyncPolicy};
+use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::evaluate;
 use crate::effect::Effect;
@@ -38,6 +39,7 @@ pub(super) struct Writer {
     store: Arc<Store>,
     stats: Arc<Stats>,
     queue: Arc<Queue>,
+    watches: Arc<Watches>,
     syncing: Syncing,
     /// Set when nobody can tell what a restart would find: why no write is taken any more.
     latched: Option<String>,
@@ -63,12 +65,13 @@ impl Writer {
         store: Arc<Store>,
         stats: Arc<Stats>,
         queue: Arc<Queue>,
+        watches: Arc<Watches>,
     ) -> Self {
         let syncing = match policy {
             SyncPolicy::EverySecond => Syncing::EverySecond { wal: None, unsynced_since: None },
             SyncPolicy::Always | SyncPolicy::Never => Syncing::None,
         };
-        Self { file, store, stats, queue, syncing, latched: None }
+        Self { file, store, stats, queue, watches, syncing, latched: None }
     }
 
     /// Replays the file, then serves the queue until it is closed.
@@ -146,10 +149,7 @@ impl Writer {
                 let reason = self.failed(error);
                 return self.refuse(batches, &reason);
             }
-            match self.store.apply(&changes) {
-                Ok(removed) => free(removed),
-                Err(misfit) => panic!("an effect that was just evaluated does not fit: {misfit}"),
-            }
+            self.apply(&changes);
         }
         for (batch, replies) in batches.into_iter().zip(replies) {
             // The client may be gone; its changes stay.
@@ -160,12 +160,38 @@ impl Writer {
     fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes) {
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace);
-        let mut reply = |item: &Item| match item {
-            Item::Write(op) => evaluate(op, &mut staged),
-            Item::Read(query) => self.read(&staged.view(), query),
+        let mut reply = |item: &Item| {
+            let reply = self.evaluate_item(item, &mut staged);
+            staged.end_op();
+            reply
         };
         let replies = batches.iter().map(|batch| batch.items.iter().map(&mut reply).collect()).collect();
         (replies, staged.into_changes())
+    }
+
+    fn evaluate_item(&self, item: &Item, staged: &mut Staged<'_>) -> Reply {
+        match item {
+            Item::Write(op) => evaluate(op, staged),
+            Item::Read(query) => self.read(&staged.view(), query),
+            Item::Transaction { watched: Some(watched), .. }
+                if watched.has_changed(staged.effects(), staged.base()) =>
+            {
+                Reply::NullArray
+            }
+            Item::Transaction { items, .. } => {
+                Reply::Array(items.iter().map(|item| self.evaluate_item(item, staged)).collect())
+            }
+        }
+    }
+
+    /// Makes committed changes visible, and notes them for those who watch.
+    fn apply(&self, changes: &Changes) {
+        let watches = self.watches.hold();
+        watches.note(changes, &self.store.read());
+        match self.store.apply(changes) {
+            Ok(removed) => free(removed),
+            Err(misfit) => panic!("an effect that was just evaluated does not fit: {misfit}"),
+        }
     }
 
     fn read(&self, view: &View<'_>, query: &Query) -> Reply {
@@ -233,16 +259,12 @@ impl Writer {
         }
     }
 
-    /// Answers batches whose changes did not happen: writes with the reason, reads from what is committed.
+    /// Answers batches whose changes did not happen: what writes with the reason, the rest from what is committed.
     fn refuse(&self, batches: Vec<Batch>, reason: &str) {
         for batch in batches {
             let keyspace = self.store.read();
-            let reply = |item: &Item| match item {
-                Item::Write(_) => Reply::Error(Error::Misconf(reason.to_owned())),
-                Item::Read(Query { read, database, request }) => {
-                    read(&View::committed(&keyspace), *database, request.as_request())
-                }
-            };
+            let staged = Staged::new(&keyspace);
+            let reply = |item: &Item| refusal(item, &staged, reason);
             let _ = batch.reply.send(batch.items.iter().map(reply).collect());
         }
     }
@@ -279,11 +301,30 @@ impl Writer {
     }
 }
 
+/// The reply to an item where nothing is written. `nothing` is a stage without changes.
+fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
+    match item {
+        Item::Write(_) => Error::Misconf(reason.to_owned()).into(),
+        Item::Read(Query { read, database, request }) => {
+            read(&nothing.view(), *database, request.as_request())
+        }
+        Item::Transaction { items, .. } if items.iter().any(|item| matches!(item, Item::Write(_))) => {
+            Error::Misconf(reason.to_owned()).into()
+        }
+        Item::Transaction { watched: Some(watched), .. } if watched.has_changed(&[], nothing.base()) => {
+            Reply::NullArray
+        }
+        Item::Transaction { items, .. } => {
+            Reply::Array(items.iter().map(|item| refusal(item, nothing, reason)).collect())
+        }
+    }
+}
+
 /// How many of the batches go into the next commit: at least one, and no more requests than it may hold.
 fn commit_len(batches: &[Batch]) -> usize {
     let mut requests = 0;
     let fits = |batch: &&Batch| {
-        requests += batch.items.len();
+        requests += batch.items.iter().map(Item::requests).sum::<usize>();
         requests <= COMMIT_REQUESTS
     };
     batches.iter().take_while(fits).count().max(1)

@@ -34,7 +34,8 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
         Reply::Simple(text) => encode_simple(text, out),
         Reply::Integer(value) => encode_number(b':', *value, out),
         Reply::Bulk(bytes) => encode_bulk(bytes, out),
-        Reply::Null => encode_null(protocol, out),
+        Reply::Null => encode_null(b"$-1\r\n", protocol, out),
+        Reply::NullArray => encode_null(b"*-1\r\n", protocol, out),
         Reply::Text(text) => encode_text(text, protocol, out),
         Reply::Array(items) => encode_items(b'*', items, protocol, out),
         Reply::Set(items) => encode_items(set_mark(protocol), items, protocol, out),
@@ -57,9 +58,10 @@ fn encode_bulk(bytes: &[u8], out: &mut BytesMut) {
     out.put_slice(CRLF);
 }
 
-fn encode_null(protocol: Protocol, out: &mut BytesMut) {
+/// Appends the one null of RESP3, or that which RESP2 has for the type.
+fn encode_null(in_resp2: &[u8], protocol: Protocol, out: &mut BytesMut) {
     out.put_slice(match protocol {
-        Protocol::Resp2 => b"$-1\r\n",
+        Protocol::Resp2 => in_resp2,
         Protocol::Resp3 => b"_\r\n",
     });
 }

@@ -107,6 +107,18 @@ impl<'a> Staged<'a> {
         View::staged(self.base, &self.databases)
     }
 
+    /// The keyspace below.
+    #[must_use]
+    pub fn base(&self) -> &'a Keyspace {
+        self.base
+    }
+
+    /// What has changed so far.
+    #[must_use]
+    pub fn effects(&self) -> &[Effect<Bytes>] {
+        self.changes.effects()
+    }
+
     /// Says that the op at hand is complete: its effects belong together.
     pub fn end_op(&mut self) {
         self.changes.op_ends.push(self.changes.effects.len());

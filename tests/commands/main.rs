@@ -22,3 +22,4 @@ mod script;
 mod server;
 mod set;
 mod table;
+mod transaction;

@@ -33,6 +33,11 @@ for (const version of [5, 6]) {
       assert.deepEqual(await pipeline.exec(), Array(3_000).fill([[null, 1], [null, 1], [null, 0]]).flat());
     });
 
+    test('executes a transaction', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.deepEqual(await client.multi().sadd('revoked', 'a').scard('revoked').exec(), [[null, 1], [null, 1]]);
+    });
+
     test('pipelines by itself when told to', async (t) => {
       const client = await connect(t, await startDaemon(t), { enableAutoPipelining: true });
       const replies = await Promise.all(Array.from({ length: 3_000 }, (_, n) => client.sadd('revoked', n)));

@@ -45,6 +45,12 @@ for (const { version, options } of VARIANTS) {
       assert.deepEqual(replies, Array(3_000).fill([1, 1, 0]).flat());
     });
 
+    test('executes a transaction', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      const replies = await client.multi().sAdd('revoked', 'a').sIsMember('revoked', 'a').exec();
+      assert.deepEqual(replies.map(Number), [1, 1]);
+    });
+
     test('commands issued at once are answered in order', async (t) => {
       const client = await connect(t, await startDaemon(t));
       const replies = await Promise.all(Array.from({ length: 3_000 }, (_, n) => client.sAdd('revoked', `${n % 1_000}`)));

@@ -92,6 +92,25 @@ def test_pipeline_answers_in_order(client):
     assert client.scard("revoked") == 5_000
 
 
+def test_pipeline_is_a_transaction_by_default(client):
+    assert client.pipeline().sadd("revoked", "a").sismember("revoked", "a").scard("revoked").execute() == [1, 1, 1]
+
+
+def test_transaction_is_tried_again_when_a_watched_key_changes(client, daemon):
+    tries = []
+
+    def revoke_both(pipe):
+        tries.append(pipe.scard("revoked"))
+        if len(tries) == 1:
+            with redis.Redis(port=daemon.port) as other:
+                other.sadd("revoked", "a")
+        pipe.multi()
+        pipe.sadd("revoked", "b", "c")
+
+    assert client.transaction(revoke_both, "revoked") == [2]
+    assert tries == [0, 1]
+
+
 def test_one_command_adds_thousands(client):
     assert client.sadd("revoked", *range(20_000)) == 20_000
 

@@ -2,7 +2,7 @@
 //!
 //! Reads are answered right here. A write, and every read that stands behind it in what was read at once, goes
 //! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
-//! is answered.
+//! is answered. What stands between MULTI and EXEC is queued, and goes to the journal as one.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -19,14 +19,18 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::clients::Membership;
-use crate::command::{self, Command, Control, Environment, Flag, Run, Session};
-use crate::journal::{Item, Journal, Query};
+use crate::command::{self, Command, Control, Environment, Flag, Run, Session, TransactionStep};
+use crate::journal::{Closed, Item, Journal, Query, Watched};
 use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
 use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
 use crate::resp::{self, Decoder, Protocol, Requests};
 use crate::store::View;
+
+use self::transaction::{Answer, Queued, Transaction};
+
+mod transaction;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -65,6 +69,10 @@ struct Connection {
     stream: TcpStream,
     services: Arc<Services>,
     session: Session,
+    /// What was queued since MULTI, if that is where the connection is.
+    transaction: Option<Transaction>,
+    /// The keys that the next transaction depends on.
+    watched: Option<Watched>,
     decoder: Decoder,
     requests: Requests,
     /// Read, and not executed yet. Holds no memory while there is nothing.
@@ -81,6 +89,8 @@ impl Connection {
             stream,
             services,
             session,
+            transaction: None,
+            watched: None,
             decoder: Decoder::default(),
             requests: Requests::default(),
             input: BytesMut::new(),
@@ -162,6 +172,9 @@ impl Connection {
         let mut next = 0;
         while let Some(request) = decoded.get(next).filter(|_| !self.is_closing) {
             next += match self.command(request) {
+                Ok(command) if self.transaction.is_some() && !command.spec.has(Flag::Immediate) => {
+                    self.queue(command, request)
+                }
                 Ok(command) => self.execute_from(next, request, command, decoded).await,
                 Err((command, error)) => self.reject(request, command, error),
             };
@@ -188,22 +201,37 @@ impl Connection {
                 Ok(op) => return self.write(first, command, op, decoded).await,
                 Err(error) => Some(error.into()),
             },
-            Run::Session(run) => Some(run(&mut self.session, &self.services.environment, request)),
-            Run::Control(parse) => match parse(request) {
-                Ok(control) => self.control(control).await,
-                Err(error) => Some(error.into()),
-            },
-            Run::Container => {
-                let error = Error::WrongArity(command.spec.name.to_owned());
-                return self.reject(request, Some(command), error);
-            }
+            Run::Transaction(step) => Some(self.transact(step, request).await),
+            Run::Session(_) | Run::Control(_) | Run::Container => self.execute_here(command, request).await,
         };
-        self.count(command, 1, started);
+        self.count(command, 1, microseconds_since(started));
         if let Some(reply) = reply {
             self.reply_to(command, &reply);
         }
         self.is_closing |= self.session.is_closing();
         1
+    }
+
+    /// Executes a command that needs neither the store nor the journal. SHUTDOWN has no reply.
+    async fn execute_here(&mut self, command: Command, request: Request<'_>) -> Option<Reply> {
+        match command.spec.run {
+            Run::Session(run) => {
+                let reply = run(&mut self.session, &self.services.environment, request);
+                if command.spec.has(Flag::EndsTransaction) {
+                    self.end_transaction();
+                }
+                Some(reply)
+            }
+            Run::Control(parse) => match parse(request) {
+                Ok(control) => self.control(control).await,
+                Err(error) => Some(error.into()),
+            },
+            // UNWATCH between MULTI and EXEC, which watches nothing any more when its turn comes.
+            Run::Transaction(_) => Some(Reply::OK),
+            Run::Read(_) | Run::Write(_) | Run::Container => {
+                Some(Error::WrongArity(command.spec.name.to_owned()).into())
+            }
+        }
     }
 
     /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store.
@@ -226,7 +254,7 @@ impl Connection {
         let stats = &services.environment.stats;
         stats.keyspace_hits.add(view.lookups().hits);
         stats.keyspace_misses.add(view.lookups().misses);
-        self.count(command, (next - first) as u64, started);
+        self.count(command, (next - first) as u64, microseconds_since(started));
         next - first
     }
 
@@ -243,11 +271,9 @@ impl Connection {
         }
         self.session.client().note_command(commands[commands.len() - 1].spec.name, started);
         let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
-        let usec = started.elapsed().as_micros() as u64 / commands.len() as u64;
+        let usec = microseconds_since(started) / commands.len() as u64;
         for &command in &commands {
-            let stats = &self.services.environment.stats.commands[command.index];
-            stats.calls.add(1);
-            stats.usec.add(usec);
+            self.count(command, 1, usec);
             let reply = replies.as_mut().ok().and_then(Iterator::next);
             self.reply_to(command, &reply.unwrap_or(Reply::Error(Error::ShuttingDown)));
         }
@@ -266,9 +292,118 @@ impl Connection {
             Run::Read(read) if command.spec.has(Flag::Fast) => {
                 Item::Read(Query { read, database, request: request.to_owned() })
             }
-            Run::Read(_) | Run::Session(_) | Run::Control(_) | Run::Container => return None,
+            Run::Read(_) | Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => {
+                return None;
+            }
         };
         Some((command, item))
+    }
+
+    /// Queues a request behind MULTI. Returns 1, for it.
+    fn queue(&mut self, command: Command, request: Request<'_>) -> usize {
+        self.session.client().note_command(command.spec.name, Instant::now());
+        let Some(transaction) = &mut self.transaction else { return 1 };
+        let outcome = transaction.queue(command, request);
+        self.session.client().note_queued(Some(transaction.len()));
+        match outcome {
+            Ok(()) => self.reply(&Reply::Simple("QUEUED")),
+            Err(error) => return self.reject(request, Some(command), error),
+        }
+        1
+    }
+
+    async fn transact(&mut self, step: TransactionStep, request: Request<'_>) -> Reply {
+        match step {
+            TransactionStep::Begin if self.transaction.is_some() => Error::NestedMulti.into(),
+            TransactionStep::Begin => {
+                self.transaction = Some(Transaction::default());
+                self.session.client().note_queued(Some(0));
+                Reply::OK
+            }
+            TransactionStep::Execute => match self.transaction.take() {
+                Some(transaction) => {
+                    let reply = self.execute_transaction(transaction).await;
+                    self.end_transaction();
+                    reply
+                }
+                None => Error::ExecWithoutMulti.into(),
+            },
+            TransactionStep::Discard if self.transaction.is_none() => Error::DiscardWithoutMulti.into(),
+            TransactionStep::Discard => {
+                self.end_transaction();
+                Reply::OK
+            }
+            TransactionStep::Watch if self.transaction.is_some() => Error::WatchInsideMulti.into(),
+            TransactionStep::Watch => self.watch(request),
+            TransactionStep::Unwatch => {
+                self.watched = None;
+                Reply::OK
+            }
+        }
+    }
+
+    /// What a request that can't be executed means for the transaction. Returns the error that it is answered.
+    fn spoil_transaction(&mut self, command: Option<Command>, error: Error) -> Error {
+        let Some(transaction) = &mut self.transaction else { return error };
+        if command
+            .is_some_and(|command| matches!(command.spec.run, Run::Transaction(TransactionStep::Execute)))
+        {
+            self.end_transaction();
+            return Error::ExecAbortBecause(error.to_string().trim_start_matches("ERR ").to_owned());
+        }
+        transaction.make_void();
+        error
+    }
+
+    fn end_transaction(&mut self) {
+        self.transaction = None;
+        self.watched = None;
+        self.session.client().note_queued(None);
+    }
+
+    fn watch(&mut self, request: Request<'_>) -> Reply {
+        let Self { watched, services, session, .. } = self;
+        let watched = watched.get_or_insert_with(|| services.journal.watched());
+        let has_room = request.args(1).all(|key| watched.add(session.database(), key));
+        if has_room { Reply::OK } else { Error::TooManyWatched.into() }
+    }
+
+    /// Has the journal execute the writes and reads of a transaction as one; the rest follows right behind.
+    async fn execute_transaction(&mut self, transaction: Transaction) -> Reply {
+        if transaction.is_void() {
+            return Error::ExecAbort.into();
+        }
+        let started = Instant::now();
+        let (items, answers) = transaction.plan(self.session.database());
+        let done = match self.submit_transaction(items).await {
+            Ok(Reply::Array(replies)) => replies,
+            Ok(refusal) => return refusal,
+            Err(Closed) => return Error::ShuttingDown.into(),
+        };
+        let mut journalled = done.into_iter();
+        let mut replies = Vec::with_capacity(answers.len());
+        let usec = microseconds_since(started) / answers.len().max(1) as u64;
+        for (Queued { command, request }, answer) in transaction.into_queued().into_iter().zip(answers) {
+            let reply = match answer {
+                Answer::Journal => journalled.next(),
+                Answer::Connection => self.execute_here(command, request.as_request()).await,
+                Answer::Known(reply) => Some(reply),
+            };
+            let reply = reply.unwrap_or(Reply::Null);
+            self.count(command, 1, usec);
+            self.count_error(command, &reply);
+            replies.push(reply);
+        }
+        Reply::Array(replies)
+    }
+
+    async fn submit_transaction(&mut self, items: Vec<Item>) -> Result<Reply, Closed> {
+        let watched = self.watched.take();
+        if items.is_empty() && watched.is_none() {
+            return Ok(Reply::Array(Vec::new()));
+        }
+        let replies = self.services.journal.submit(vec![Item::Transaction { items, watched }]).await?;
+        replies.into_iter().next().ok_or(Closed)
     }
 
     /// Does what a client asks of the server. SHUTDOWN has no reply: the connection ends.
@@ -316,6 +451,7 @@ impl Connection {
 
     /// Answers a request that can't be executed. Returns 1, for it.
     fn reject(&mut self, request: Request<'_>, command: Option<Command>, error: Error) -> usize {
+        let error = self.spoil_transaction(command, error);
         if let Some(command) = command {
             self.services.environment.stats.commands[command.index].rejected_calls.add(1);
         } else if is_http(request.arg(0)) {
@@ -330,16 +466,20 @@ impl Connection {
         1
     }
 
-    fn count(&self, command: Command, calls: u64, started: Instant) {
+    fn count(&self, command: Command, calls: u64, usec: u64) {
         let stats = &self.services.environment.stats.commands[command.index];
         stats.calls.add(calls);
-        stats.usec.add(started.elapsed().as_micros() as u64);
+        stats.usec.add(usec);
     }
 
-    fn reply_to(&mut self, command: Command, reply: &Reply) {
+    fn count_error(&self, command: Command, reply: &Reply) {
         if matches!(reply, Reply::Error(_)) {
             self.services.environment.stats.commands[command.index].failed_calls.add(1);
         }
+    }
+
+    fn reply_to(&mut self, command: Command, reply: &Reply) {
+        self.count_error(command, reply);
         self.reply(reply);
     }
 
@@ -412,6 +552,10 @@ impl<'a> Decoded<'a> {
 enum Progress {
     Written(usize),
     Received(usize),
+}
+
+fn microseconds_since(started: Instant) -> u64 {
+    started.elapsed().as_micros() as u64
 }
 
 type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Reply;

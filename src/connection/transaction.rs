@@ -1,0 +1,102 @@
+//! MULTI to EXEC: what a connection queues, to have it executed as one.
+
+use crate::command::{Command, Flag, Run, selected_database};
+use crate::journal::{Item, Query};
+use crate::limits::{QUEUED_SLOW_READS, REQUEST_BYTES};
+use crate::reply::{Error, Reply};
+use crate::request::{OwnedRequest, Request, Span};
+
+/// What was queued since MULTI.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    queued: Vec<Queued>,
+    /// What these take.
+    bytes: usize,
+    slow_reads: usize,
+    /// Something could not be queued: EXEC is going to refuse the whole.
+    is_void: bool,
+}
+
+/// A request that waits for EXEC.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) command: Command,
+    pub(super) request: OwnedRequest,
+}
+
+/// Who answers a queued request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The journal, in the order of its items.
+    Journal,
+    /// The connection itself, once the journal has done its part.
+    Connection,
+    /// Nobody: it is wrong.
+    Known(Reply),
+}
+
+impl Transaction {
+    /// Queues a request; one that is going to be refused need not be kept.
+    pub(super) fn queue(&mut self, command: Command, request: Request<'_>) -> Result<(), Error> {
+        if self.is_void {
+            return Ok(());
+        }
+        let argument_bytes = |argument: &[u8]| argument.len() + size_of::<Span>();
+        self.bytes += size_of::<Queued>() + request.args(0).map(argument_bytes).sum::<usize>();
+        self.slow_reads +=
+            usize::from(matches!(command.spec.run, Run::Read(_)) && !command.spec.has(Flag::Fast));
+        if command.spec.has(Flag::NoMulti) {
+            return Err(Error::NotInTransaction);
+        }
+        if self.bytes > REQUEST_BYTES || self.slow_reads > QUEUED_SLOW_READS {
+            return Err(Error::TooManyQueued);
+        }
+        // A copy: sharing would keep all that was read together with it.
+        let request = OwnedRequest::from_args(&request.args(0).collect::<Vec<_>>());
+        self.queued.push(Queued { command, request });
+        Ok(())
+    }
+
+    /// Has EXEC refuse the whole.
+    pub(super) fn make_void(&mut self) {
+        *self = Self { is_void: true, ..Self::default() };
+    }
+
+    pub(super) fn is_void(&self) -> bool {
+        self.is_void
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    pub(super) fn into_queued(self) -> Vec<Queued> {
+        self.queued
+    }
+
+    /// What the journal is to execute, with `database` selected before, and who answers each request.
+    pub(super) fn plan(&self, mut database: u8) -> (Vec<Item>, Vec<Answer>) {
+        let mut items = Vec::new();
+        let mut answers = Vec::with_capacity(self.queued.len());
+        for Queued { command, request } in &self.queued {
+            answers.push(match command.spec.run {
+                Run::Read(read) => {
+                    items.push(Item::Read(Query { read, database, request: request.clone() }));
+                    Answer::Journal
+                }
+                Run::Write(make) => match make(database, request.as_request()) {
+                    Ok(op) => {
+                        items.push(Item::Write(op));
+                        Answer::Journal
+                    }
+                    Err(error) => Answer::Known(error.into()),
+                },
+                Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => {
+                    Answer::Connection
+                }
+            });
+            database = selected_database(*command, request.as_request()).unwrap_or(database);
+        }
+        (items, answers)
+    }
+}
