@@ -154,9 +154,12 @@ fn signalled() -> io::Result<impl Future<Output = ()>> {
     };
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        tracing::info!("Received {}", next().await);
+        // Outside of the macros: they leave out what is not logged at this level, waiting included.
+        let first = next().await;
+        tracing::info!("Received {first}");
         let _ = tell.send(());
-        tracing::warn!("Received {}, the second signal: ending at once", next().await);
+        let second = next().await;
+        tracing::warn!("Received {second}, the second signal: ending at once");
         std::process::exit(i32::from(exit::SYSTEM));
     });
     Ok(async {

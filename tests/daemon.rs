@@ -499,6 +499,16 @@ mod a_full_disk {
 mod the_log {
     use super::*;
 
+    #[test]
+    fn is_all_that_its_level_changes() {
+        for level in ["debug", "verbose", "notice", "warning"] {
+            let home = Home::with_options(&["--loglevel", level]);
+            let daemon = home.start_silent();
+            assert_eq!(daemon.connect().ask(&["SADD", "k", "a"]), integer(1), "{level}");
+            daemon.stop();
+        }
+    }
+
     const TOKEN: &str = "tok3n";
     const PASSWORD: &str = "passw0rd";
 

@@ -79,6 +79,19 @@ impl Home {
         }
     }
 
+    /// Starts a daemon that may log nothing, and waits until it answers.
+    pub(crate) fn start_silent(&self) -> Daemon {
+        let port = free_port();
+        let daemon = self.launch(port);
+        let asked = std::time::Instant::now();
+        let answers = || Client::connect(port).is_ok_and(|client| client.ask(&["PING"]) == simple("PONG"));
+        while !answers() {
+            assert!(asked.elapsed() < PATIENCE, "{}", daemon.log());
+            std::thread::yield_now();
+        }
+        daemon
+    }
+
     /// Starts the daemon on this port and waits until it is ready.
     pub(crate) fn start_on(&self, port: u16) -> Daemon {
         self.launch(port).ready().unwrap_or_else(|ended| panic!("{:?} {}", ended.code, ended.log))
