@@ -329,6 +329,12 @@ impl Spec {
         if self.arity < 0 { arguments >= bound } else { arguments == bound }
     }
 
+    /// Whether it is a read that may take long, or answer much.
+    #[must_use]
+    pub fn is_slow_read(&self) -> bool {
+        matches!(self.run, Run::Read(_)) && !self.has(Flag::Fast)
+    }
+
     /// Whether the row has this flag.
     #[must_use]
     pub fn has(&self, flag: Flag) -> bool {

@@ -289,7 +289,7 @@ impl Connection {
             Run::Write(make) => Item::Write(make(database, request).ok()?),
             // Those that take long have their turn behind the commit: the writer would keep everybody waiting, and
             // hold all their replies at once.
-            Run::Read(read) if command.spec.has(Flag::Fast) => {
+            Run::Read(read) if !command.spec.is_slow_read() => {
                 Item::Read(Query { read, database, request: request.to_owned() })
             }
             Run::Read(_) | Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => {

@@ -43,8 +43,7 @@ impl Transaction {
         }
         let argument_bytes = |argument: &[u8]| argument.len() + size_of::<Span>();
         self.bytes += size_of::<Queued>() + request.args(0).map(argument_bytes).sum::<usize>();
-        self.slow_reads +=
-            usize::from(matches!(command.spec.run, Run::Read(_)) && !command.spec.has(Flag::Fast));
+        self.slow_reads += usize::from(command.spec.is_slow_read());
         if command.spec.has(Flag::NoMulti) {
             return Err(Error::NotInTransaction);
         }

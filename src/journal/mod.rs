@@ -68,6 +68,13 @@ pub struct Query {
     pub request: OwnedRequest,
 }
 
+impl Query {
+    /// What it reads there.
+    fn run(&self, view: &View<'_>) -> Reply {
+        (self.read)(view, self.database, self.request.as_request())
+    }
+}
+
 /// The journal is closed: the server is on its way out. Nothing of the batch was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;

@@ -195,7 +195,7 @@ impl Writer {
     }
 
     fn read(&self, view: &View<'_>, query: &Query) -> Reply {
-        let reply = (query.read)(view, query.database, query.request.as_request());
+        let reply = query.run(view);
         let lookups = view.lookups();
         self.stats.keyspace_hits.add(lookups.hits);
         self.stats.keyspace_misses.add(lookups.misses);
@@ -305,9 +305,7 @@ impl Writer {
 fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
     match item {
         Item::Write(_) => Error::Misconf(reason.to_owned()).into(),
-        Item::Read(Query { read, database, request }) => {
-            read(&nothing.view(), *database, request.as_request())
-        }
+        Item::Read(query) => query.run(&nothing.view()),
         Item::Transaction { items, .. } if items.iter().any(|item| matches!(item, Item::Write(_))) => {
             Error::Misconf(reason.to_owned()).into()
         }
