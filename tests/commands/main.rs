@@ -21,5 +21,6 @@ mod pipeline;
 mod script;
 mod server;
 mod set;
+mod string;
 mod table;
 mod transaction;
