@@ -14,6 +14,7 @@
 mod support;
 
 mod connection;
+mod expiry;
 mod generic;
 mod loading;
 mod ours;
@@ -21,6 +22,7 @@ mod pipeline;
 mod script;
 mod server;
 mod set;
+mod set_algebra;
 mod string;
 mod table;
 mod transaction;
