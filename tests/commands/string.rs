@@ -563,6 +563,8 @@ fn the_last_time_there_is_can_be_set() {
         < +OK
         > PEXPIRETIME k
         < :9223372036854775807
+        > EXPIRETIME k
+        < :9223372036854776
         > GET k
         < "v"
         "#,
