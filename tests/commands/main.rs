@@ -16,6 +16,7 @@ mod support;
 mod connection;
 mod expiry;
 mod generic;
+mod incrbyfloat;
 mod keyspace;
 mod loading;
 mod ours;
