@@ -21,6 +21,7 @@ mod keyspace;
 mod loading;
 mod ours;
 mod pipeline;
+mod rows;
 mod script;
 mod server;
 mod set;
