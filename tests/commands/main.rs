@@ -14,12 +14,18 @@
 mod support;
 
 mod connection;
+mod expiry;
 mod generic;
+mod incrbyfloat;
+mod keyspace;
 mod loading;
 mod ours;
 mod pipeline;
+mod rows;
 mod script;
 mod server;
 mod set;
+mod set_algebra;
+mod string;
 mod table;
 mod transaction;
