@@ -141,8 +141,6 @@ pub enum Error {
         /// The highest.
         most: i64,
     },
-    /// A number beyond its bounds.
-    ValueOutOfRange,
     /// A count below zero.
     NotPositive,
     /// A cursor that SCAN or SSCAN can't have returned.
@@ -300,7 +298,6 @@ impl fmt::Display for Error {
             Self::NumberOutOfRange { least, most } => {
                 write!(f, "ERR value is out of range, value must between {least} and {most}")
             }
-            Self::ValueOutOfRange => f.write_str("ERR value is out of range"),
             Self::NotPositive => f.write_str("ERR value is out of range, must be positive"),
             Self::InvalidCursor => f.write_str("ERR invalid cursor"),
             Self::WrongType => {

@@ -44,8 +44,7 @@ fn parse_expiry(
     let number = parse_integer(argument).ok_or(Error::NotAnInteger)?;
     let ms = number.checked_mul(unit.ms()).and_then(|ms| ms.checked_add(from_ms));
     let ms = ms.ok_or(Error::InvalidExpireTime(command))?;
-    // The last millisecond that there is stands for never.
-    Ok(Expiry::at_ms(ms.min(i64::MAX - 1)))
+    Ok(Expiry::at_ms(ms))
 }
 
 /// The same where the number must be above 0: in SET, SETEX and GETEX.

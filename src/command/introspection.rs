@@ -255,7 +255,9 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
         (Group::String, _) => &["@string"],
-        (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
+        (Group::Generic, _) => &["@keyspace"],
+        // All keys at once; not MEMORY USAGE, which has a key.
+        (Group::Server, Run::Read(_) | Run::Write(_)) if spec.keys.is_empty() => &["@keyspace"],
         (Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
     };

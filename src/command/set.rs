@@ -91,8 +91,8 @@ pub(super) fn srandmember(view: &View<'_>, database: u8, request: Request<'_>) -
         return Ok(set.and_then(|set| set.random_member()).map_or(Reply::Null, Reply::bulk));
     }
     let count = parse_integer(request.arg(2)).ok_or(Error::NotAnInteger)?;
-    if count < -(i64::MAX / 2) {
-        return Err(Error::ValueOutOfRange);
+    if count == i64::MIN {
+        return Err(Error::NumberOutOfRange { least: -i64::MAX, most: i64::MAX });
     }
     let Some(set) = view.set(database, request.arg(1))? else {
         return Ok(Reply::Array(Vec::new()));

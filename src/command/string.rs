@@ -141,11 +141,19 @@ pub(super) fn getex(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, E
             _ => return Err(Error::Syntax),
         }
     }
-    let expiry = match end {
-        Some(end) => Some(end.expiry("getex", scope.now_ms)?),
+    let key = request.shared(1);
+    let expiry = match end.map(|end| end.expiry("getex", scope.now_ms)) {
+        // As in Redis, a wrong time is no error where there is no string.
+        Some(Err(_)) if !is_string(scope, &key) => None,
+        Some(expiry) => Some(expiry?),
         None => persists.then_some(Expiry::NEVER),
     };
-    Ok(Change::Getex { key: request.shared(1), expiry })
+    Ok(Change::Getex { key, expiry })
+}
+
+fn is_string(scope: &Scope<'_>, key: &[u8]) -> bool {
+    let keyspace = scope.store.read();
+    matches!(View::committed(&keyspace, scope.now_ms).string(scope.database, key), Ok(Some(_)))
 }
 
 pub(super) fn strlen(view: &View<'_>, database: u8, request: Request<'_>) -> Answer {

@@ -182,9 +182,7 @@ impl<'a> Staged<'a> {
             self.remove_key(database, key);
             return;
         }
-        if let Some(held) = &mut self.key(database, key).0.held
-            && held.expiry != expiry
-        {
+        if let Some(held) = &mut self.key(database, key).0.held {
             held.expiry = expiry;
             self.changes.effects.push(Effect::KeyExpiry { database, key: key.clone(), expiry });
         }
@@ -271,13 +269,15 @@ impl<'a> Staged<'a> {
         Ok(added)
     }
 
-    /// Has `key` hold a new set of these members, whatever it holds so far, and never end by itself; without members
-    /// it is gone.
-    pub fn replace_set(&mut self, database: u8, key: &Bytes, members: &[(Bytes, Expiry)]) {
+    /// Has `key` hold a new set of these members until `until`, whatever it holds so far; without members it is gone.
+    pub fn replace_set(&mut self, database: u8, key: &Bytes, members: &[(Bytes, Expiry)], until: Expiry) {
         self.remove_key(database, key);
         for (member, expiry) in members {
             let added = self.put_members(database, key, std::slice::from_ref(member), *expiry, |_| true);
             debug_assert!(added.is_ok(), "nothing is left of what was there");
+        }
+        if until != Expiry::NEVER {
+            self.set_expiry(database, key, until);
         }
     }
 

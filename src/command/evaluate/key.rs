@@ -83,8 +83,7 @@ pub(super) fn copy(
         ValueView::Set(set) => {
             let copied = |(member, expiry)| (Bytes::copy_from_slice(member), expiry);
             let members: Vec<_> = set.members().map(copied).collect();
-            staged.replace_set(to, destination, &members);
-            staged.set_expiry(to, destination, expiry);
+            staged.replace_set(to, destination, &members, expiry);
         }
     }
     Ok(Reply::Integer(1))

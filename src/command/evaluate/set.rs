@@ -123,6 +123,6 @@ pub(super) fn sstore(
         let found = combine(operation, &sets, usize::MAX);
         found.into_iter().map(|(member, expiry)| (Bytes::copy_from_slice(member), expiry)).collect()
     };
-    staged.replace_set(database, destination, &members);
+    staged.replace_set(database, destination, &members, Expiry::NEVER);
     Ok(Reply::count(members.len()))
 }

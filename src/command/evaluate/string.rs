@@ -64,8 +64,10 @@ pub(super) fn getex(
     expiry: Option<Expiry>,
 ) -> Result<Reply, Error> {
     let Some(string) = staged.view().string(database, key)?.map(Reply::bulk) else { return Ok(Reply::Null) };
-    if let Some(expiry) = expiry {
-        staged.set_expiry(database, key, expiry);
+    match expiry {
+        Some(Expiry::NEVER) => _ = super::key::persist(staged, database, key),
+        Some(expiry) => staged.set_expiry(database, key, expiry),
+        None => {}
     }
     Ok(string)
 }
@@ -77,13 +79,10 @@ pub(super) fn append(
     value: &Bytes,
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
-    let is_there = before.is_some();
     let (mut string, expiry) = before.unwrap_or((BytesMut::new(), Expiry::NEVER));
     let length = checked_length(string.len(), value.len())?;
-    if !is_there || !value.is_empty() {
-        string.extend_from_slice(value);
-        staged.set_string(database, key, string.freeze(), expiry);
-    }
+    string.extend_from_slice(value);
+    staged.set_string(database, key, string.freeze(), expiry);
     Ok(Reply::count(length))
 }
 
