@@ -339,7 +339,8 @@ fn watching_on(server: &Server, protocol: u8, prepare: &str, watch: &str, meanwh
     let (mut client, mut other) = (connect(server, protocol), connect(server, 2));
     let ask = |client: &mut crate::support::server::Client, text: &str| {
         for words in text.split("; ").filter(|words| !words.is_empty()) {
-            client.ask(&words.split(' ').collect::<Vec<_>>());
+            let reply = client.ask(&words.split(' ').collect::<Vec<_>>());
+            assert!(!reply.starts_with(b"-ERR unknown"), "{words}: {}", reply.escape_ascii());
         }
     };
     ask(&mut other, "FLUSHALL");
