@@ -20,6 +20,7 @@ mod generic;
 mod incrbyfloat;
 mod keyspace;
 mod loading;
+mod member_expiry;
 mod ours;
 mod pipeline;
 mod rows;

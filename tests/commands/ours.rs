@@ -180,3 +180,39 @@ fn command_info_has_no_hints_for_clusters() {
         "#,
     );
 }
+
+#[test]
+fn an_encoding_is_told_from_the_value_alone() {
+    // Redis remembers that a string was changed in place, and that a set once had other members than integers.
+    check(
+        r#"
+        > APPEND k 1
+        < :1
+        > OBJECT ENCODING k
+        < "int"
+        > APPEND k x
+        < :2
+        > OBJECT ENCODING k
+        < "embstr"
+        > SADD s 1 x
+        < :2
+        > SREM s x
+        < :1
+        > OBJECT ENCODING s
+        < "intset"
+        "#,
+    );
+}
+
+#[test]
+fn small_numbers_are_not_shared_between_keys() {
+    // Redis answers 2147483647 for the numbers from 0 to 9999.
+    check(
+        r"
+        > SET k 5
+        < +OK
+        > OBJECT REFCOUNT k
+        < :1
+        ",
+    );
+}
