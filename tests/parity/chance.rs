@@ -57,6 +57,10 @@ impl Chance {
                     && Replies::each(&[step, all], |replies| is_step(replies[0], replies[1]))
                     && step.are_both_errors_or_none()
             }
+            // With an odd cursor, there is nothing that the reply could be held against.
+            (Self::Scan, [step]) => {
+                step.are_same() || Replies::each(&[step], |replies| is_scanned(replies[0]))
+            }
             _ => false,
         }
     }
@@ -83,18 +87,18 @@ pub(crate) fn expand(request: &Request, members: &[Vec<u8>]) -> Vec<Request> {
         Some(Chance::Scan) => {
             let mut all = request.clone();
             let cursor = if request.name() == "scan" { 1 } else { 2 };
-            // What is no cursor is refused here, too.
-            if reply_cursor(&words[cursor]) {
+            let from_start = is_cursor(&words[cursor]).then(|| {
                 all.0[cursor] = b"0".to_vec();
-            }
-            all.0.extend([b"COUNT".to_vec(), ALL.to_vec()]);
-            vec![request.clone(), all]
+                all.0.extend([b"COUNT".to_vec(), ALL.to_vec()]);
+                all
+            });
+            [request.clone()].into_iter().chain(from_start).collect()
         }
     }
 }
 
 /// Whether the word is a cursor that a server may have returned.
-fn reply_cursor(word: &[u8]) -> bool {
+fn is_cursor(word: &[u8]) -> bool {
     std::str::from_utf8(word)
         .is_ok_and(|word| word.parse::<u64>().is_ok_and(|cursor| cursor.to_string() == word))
 }
@@ -128,6 +132,10 @@ fn is_sampled(drawn: &Request, replies: &[&[u8]]) -> bool {
     is_among(&sampled, members) && (may_repeat || are_distinct(&sampled))
 }
 
+fn is_scanned(step: &[u8]) -> bool {
+    matches!(&reply::elements(step)[..], [cursor, _] if reply::bulk(cursor).is_some_and(is_cursor))
+}
+
 /// Whether this is an error, or a cursor and some of what is found in all.
 fn is_step(step: &[u8], all: &[u8]) -> bool {
     if reply::is_error(step) {
@@ -136,7 +144,7 @@ fn is_step(step: &[u8], all: &[u8]) -> bool {
     let (step, all) = (reply::elements(step), reply::elements(all));
     let ([cursor, some], [_, all]) = (&step[..], &all[..]) else { return false };
     let some = reply::elements(some);
-    reply::bulk(cursor).is_some_and(reply_cursor) && are_distinct(&some) && is_among(&some, all)
+    reply::bulk(cursor).is_some_and(is_cursor) && are_distinct(&some) && is_among(&some, all)
 }
 
 mod tests {
