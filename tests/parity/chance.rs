@@ -40,7 +40,7 @@ impl Chance {
                     && popped.have_the_same_shape()
                     && behind.have_the_same_shape()
                     && refilled.iter().all(|replies| replies.are_same() || replies.are_integers())
-                    && Replies::each(&[before, popped, behind], |replies| is_popped(replies))
+                    && Replies::each(&[before, popped, behind], is_popped)
             }
             (Self::Sample, [members, sampled]) => {
                 members.are_same_in_any_order()
@@ -151,6 +151,7 @@ mod tests {
     use super::{Chance, expand};
     use crate::compare::Replies;
     use crate::sequence::Request;
+    use crate::support::server::bulk;
 
     fn request(line: &str) -> Request {
         Request::of(&line.split(' ').collect::<Vec<_>>())
@@ -158,9 +159,9 @@ mod tests {
 
     /// An array of strings of one byte each.
     fn array(members: &str) -> Vec<u8> {
-        let head = format!("*{}\r\n", members.len());
-        let members: String = members.chars().map(|member| format!("$1\r\n{member}\r\n")).collect();
-        (head + &members).into()
+        let members = members.bytes().map(|member| bulk(&[member]));
+        let head = format!("*{}\r\n", members.len()).into_bytes();
+        [head].into_iter().chain(members).collect::<Vec<_>>().concat()
     }
 
     fn is_met(line: &str, replies: &[[&[u8]; 2]]) -> bool {
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn members_may_be_popped_that_were_there() {
-        let one = |member: &str| array(member)[4..].to_vec();
+        let one = |member: &str| bulk(member.as_bytes());
         let popped = |a: &[u8], a_behind: &str, b: &[u8], b_behind: &str| {
             is_met(
                 "SPOP k",

@@ -99,6 +99,17 @@ impl Difference {
     pub(crate) fn name(&self) -> String {
         self.0[0].drawn.name()
     }
+
+    /// What is the same for differences that probably have the same cause: the command, and how the replies begin.
+    pub(crate) fn kind(&self) -> (String, Vec<u8>, Vec<u8>) {
+        let beginning = |reply: &[u8]| {
+            let end = if reply::is_error(reply) { head_before_quote(reply) } else { 1 };
+            reply[..end.min(reply.len())].to_vec()
+        };
+        let exchange = self.0.iter().find(|exchange| !exchange.replies.are_same()).unwrap_or(&self.0[0]);
+        let Replies { subject, reference } = &exchange.replies;
+        (self.name(), beginning(subject), beginning(reference))
+    }
 }
 
 impl fmt::Display for Difference {
@@ -110,6 +121,10 @@ impl fmt::Display for Difference {
         }
         Ok(())
     }
+}
+
+fn head_before_quote(reply: &[u8]) -> usize {
+    reply.iter().position(|&byte| byte == b'\'').unwrap_or(reply.len())
 }
 
 fn shown(reply: &[u8]) -> String {
@@ -138,10 +153,10 @@ struct Clock {
 
 /// Puts the replies that EXEC answered behind it, each as one of its command's own.
 fn unfold_transactions(exchanges: Vec<Exchange>) -> Vec<Exchange> {
-    let mut queues: [Vec<Exchange>; CONNECTIONS] = Default::default();
+    let mut waiting: [Vec<Exchange>; CONNECTIONS] = Default::default();
     let mut unfolded = Vec::new();
     for exchange in exchanges {
-        let queue = &mut queues[exchange.connection];
+        let queue = &mut waiting[exchange.connection];
         let is_end = matches!(exchange.sent.name().as_str(), "exec" | "discard" | "reset");
         if exchange.replies.reference == b"+QUEUED\r\n" {
             queue.push(exchange.clone());
@@ -167,7 +182,7 @@ fn execute(exec: &Exchange, queued: Vec<Exchange>) -> Vec<Exchange> {
     }
     let replies = subject.into_iter().zip(reference).map(Replies::from);
     let answered_at = exec.answered_at;
-    let answer = |(queued, replies)| Exchange { replies, answered_at, ..queued };
+    let answer = |(queued, replies)| Exchange { answered_at, replies, ..queued };
     queued.into_iter().zip(replies).map(answer).collect()
 }
 
@@ -199,15 +214,14 @@ fn is_subcommand(request: &Request, name: &str) -> bool {
 }
 
 /// What HELLO answers, but for the version and the number of the connection.
-fn greeting(reply: &[u8]) -> (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+fn greeting(reply: &[u8]) -> Vec<u8> {
     let elements = reply::elements(reply);
-    let own = |name: &[u8]| matches!(reply::bulk(name), Some(b"version" | b"id"));
-    let pairs = elements.chunks_exact(2).map(|pair| {
-        let value = if own(&pair[0]) { Vec::new() } else { pair[1].clone() };
-        (pair[0].clone(), value)
-    });
-    let head = if elements.is_empty() { reply } else { reply::head(reply) };
-    (head.to_vec(), pairs.collect())
+    let mut greeting = if elements.is_empty() { reply } else { reply::head(reply) }.to_vec();
+    for pair in elements.chunks(2) {
+        let is_own = matches!(reply::bulk(&pair[0]), Some(b"version" | b"id"));
+        greeting.extend(if is_own { pair[0].clone() } else { pair.concat() });
+    }
+    greeting
 }
 
 mod tests {

@@ -399,9 +399,8 @@ impl Generator {
             "seconds" => self.pick(&SECONDS, &ODD_TIMES),
             "milliseconds" if self.rng.usize(..12) == 0 => self.pick(&BRIEF_MILLISECONDS, &ODD_TIMES),
             "milliseconds" => self.pick(&MILLISECONDS, &ODD_TIMES),
-            "second" if self.rng.usize(..6) == 0 => self.pick(&PAST_MOMENTS, &ODD_TIMES),
+            "second" | "millisecond" if self.rng.usize(..6) == 0 => self.pick(&PAST_MOMENTS, &ODD_TIMES),
             "second" => self.pick(&MOMENTS_SECONDS, &ODD_TIMES),
-            "millisecond" if self.rng.usize(..6) == 0 => self.pick(&PAST_MOMENTS, &ODD_TIMES),
             "millisecond" => self.pick(&MOMENTS_MILLISECONDS, &ODD_TIMES),
             "pattern" => self.pick(&PATTERNS, &KEYS),
             "cursor" => self.pick(&CURSORS, &ODD_CURSORS),
@@ -493,7 +492,7 @@ fn taste(family: Family, rng: &mut Rng) -> usize {
         // What there is to compare at all.
         Family::Sets | Family::Keys => 1 + rng.usize(..4),
         // These disturb whatever else goes on.
-        Family::Connection | Family::Databases => rng.usize(..8).saturating_sub(5),
+        Family::Connection | Family::Databases => rng.usize(..8).saturating_sub(4),
         _ => rng.usize(..6).saturating_sub(1),
     }
 }

@@ -128,7 +128,7 @@ pub(crate) const GRAMMAR: &[Row] = &[
     row(Connection, 2, "PING value?"),
     row(Connection, 1, "ECHO value"),
     row(Connection, 2, "HELLO version?"),
-    row(Connection, 1, "HELLO version ( SETNAME text | AUTH text text )*"),
+    row(Connection, 2, "HELLO version ( SETNAME text | AUTH text text )"),
     row(Connection, 1, "AUTH text text?"),
     row(Connection, 1, "RESET"),
     row(Connection, 1, "TIME"),

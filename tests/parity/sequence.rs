@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use crate::known::is_avoided;
+
 /// Connections that a sequence may use.
 pub(crate) const CONNECTIONS: usize = 2;
 
@@ -45,7 +47,10 @@ impl Request {
     /// Whether the outcome is the same however fast the servers are, and cheap to bring about.
     fn is_sound(&self) -> bool {
         let is_sound = |&expiry: &i64| expiry <= BRIEF_MS || expiry >= LONG_MS;
-        self.relative_expiries_ms().iter().all(is_sound) && !self.answers_too_much() && !self.makes_too_long()
+        self.relative_expiries_ms().iter().all(is_sound)
+            && !self.answers_too_much()
+            && !self.makes_too_long()
+            && !is_avoided(self)
     }
 
     /// The times from now on after which something is to expire.

@@ -19,11 +19,31 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Servers {
     subject: Side,
     reference: Side,
+    /// The commands that both have, in lower case.
+    commands: BTreeSet<String>,
 }
 
 impl Servers {
     pub(crate) fn new(subject: Server, reference: Server) -> Self {
-        Self { subject: Side::new(subject), reference: Side::new(reference) }
+        let (subject, reference) = (Side::new(subject), Side::new(reference));
+        let mut servers = Self { subject, reference, commands: BTreeSet::new() };
+        servers.commands = servers.common_commands();
+        servers
+    }
+
+    fn common_commands(&mut self) -> BTreeSet<String> {
+        let replies = self.exchange(0, &[Request::of(&["COMMAND", "LIST"])]).remove(0);
+        let names = |reply: &[u8]| -> BTreeSet<String> {
+            let names = reply::elements(reply);
+            let names = names.iter().filter_map(|name| reply::bulk(name));
+            names.map(|name| String::from_utf8_lossy(name).to_lowercase()).collect()
+        };
+        &names(&replies.subject) & &names(&replies.reference)
+    }
+
+    /// The names of the commands that both servers have, in lower case. Only these should be drawn.
+    pub(crate) fn commands(&self) -> &BTreeSet<String> {
+        &self.commands
     }
 
     /// Runs a sequence on both, beginning with empty databases, and then compares what they hold.
@@ -77,8 +97,10 @@ impl Servers {
             values.add_each(end, &[select(*database)]);
             let found = reply::elements(&exchanges[1].replies.reference);
             for key in found.iter().filter_map(|key| reply::bulk(key)) {
-                let about = |name: &str| Request::of(&[name.as_bytes(), key]);
-                values.add_each(end, &["TYPE", "GET", "SMEMBERS", "PEXPIRETIME"].map(about));
+                let names = ["type", "get", "smembers", "pexpiretime"];
+                let known = names.into_iter().filter(|name| self.commands.contains(*name));
+                let about = known.map(|name| Request::of(&[name.as_bytes(), key]));
+                values.add_each(end, &about.collect::<Vec<_>>());
             }
         }
         let keys = keys.into_iter().flat_map(|(_, exchanges)| exchanges);
@@ -93,28 +115,6 @@ impl Servers {
         }
         let replies = |_| Replies::new(self.subject.receive(connection), self.reference.receive(connection));
         requests.iter().map(replies).collect()
-    }
-
-    /// Those of the names, in lower case, that the subject has no command of.
-    pub(crate) fn missing(&mut self, names: &[String]) -> BTreeSet<String> {
-        let (subject, reference) = self.commands();
-        let unknown: Vec<_> = names.iter().filter(|name| !reference.contains(*name)).collect();
-        assert!(unknown.is_empty(), "the reference does not know {unknown:?}");
-        names.iter().filter(|name| !subject.contains(*name)).cloned().collect()
-    }
-
-    /// The names of the commands of both, in lower case.
-    pub(crate) fn commands(&mut self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let replies = self.exchange(0, &[Request::of(&["COMMAND", "LIST"])]).remove(0);
-        let names = |reply: &[u8]| {
-            let names = reply::elements(reply);
-            names
-                .iter()
-                .filter_map(|name| reply::bulk(name))
-                .map(|name| String::from_utf8_lossy(name).to_lowercase())
-                .collect()
-        };
-        (names(&replies.subject), names(&replies.reference))
     }
 }
 
