@@ -103,8 +103,7 @@ impl Difference {
     /// What is the same for differences that probably have the same cause: the command, and how the replies begin.
     pub(crate) fn kind(&self) -> (String, Vec<u8>, Vec<u8>) {
         let beginning = |reply: &[u8]| {
-            let end = if reply::is_error(reply) { head_before_quote(reply) } else { 1 };
-            reply[..end.min(reply.len())].to_vec()
+            if reply::is_error(reply) { reply::before_quote(reply).to_vec() } else { reply[..1].to_vec() }
         };
         let exchange = self.0.iter().find(|exchange| !exchange.replies.are_same()).unwrap_or(&self.0[0]);
         let Replies { subject, reference } = &exchange.replies;
@@ -121,10 +120,6 @@ impl fmt::Display for Difference {
         }
         Ok(())
     }
-}
-
-fn head_before_quote(reply: &[u8]) -> usize {
-    reply.iter().position(|&byte| byte == b'\'').unwrap_or(reply.len())
 }
 
 fn shown(reply: &[u8]) -> String {

@@ -397,7 +397,7 @@ impl Generator {
             "offset" => self.offset(),
             "float" => self.pick(&FLOATS, &ODD_NUMBERS),
             "seconds" => self.pick(&SECONDS, &ODD_TIMES),
-            "milliseconds" if self.rng.usize(..12) == 0 => self.pick(&BRIEF_MILLISECONDS, &ODD_TIMES),
+            "milliseconds" if self.rng.usize(..8) == 0 => self.pick(&BRIEF_MILLISECONDS, &ODD_TIMES),
             "milliseconds" => self.pick(&MILLISECONDS, &ODD_TIMES),
             "second" | "millisecond" if self.rng.usize(..6) == 0 => self.pick(&PAST_MOMENTS, &ODD_TIMES),
             "second" => self.pick(&MOMENTS_SECONDS, &ODD_TIMES),

@@ -58,7 +58,7 @@ fn random_sequences_are_answered_as_redis_answers_them() {
     let missing: Vec<_> = names.iter().filter(|name| !servers.commands().contains(*name)).collect();
     println!("not drawn, as one side has no such commands: {missing:?}");
     let found = differences(&mut servers, seed, commands, reports);
-    assert!(found.is_empty(), "{} differences\n\n{}", found.len(), found.join("\n"));
+    assert!(found.is_empty(), "differences: {}\n\n{}", found.len(), found.join("\n"));
 }
 
 #[test]

@@ -55,6 +55,11 @@ pub(crate) fn head(reply: &[u8]) -> &[u8] {
     &reply[..end]
 }
 
+/// What an error says before it repeats something of the request.
+pub(crate) fn before_quote(error: &[u8]) -> &[u8] {
+    error.split(|&byte| byte == b'\'').next().unwrap_or(error)
+}
+
 pub(crate) fn is_error(reply: &[u8]) -> bool {
     reply.starts_with(b"-")
 }
