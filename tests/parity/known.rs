@@ -1,5 +1,7 @@
 //! Differences that are there on purpose.
 
+use revoked::limits::CLIENT_NAME_BYTES;
+
 use crate::compare::Replies;
 use crate::reply::before_quote;
 use crate::sequence::Request;
@@ -67,6 +69,13 @@ const AVOIDED: &[Avoided] = &[
     Avoided {
         reason: "COMMAND GETKEYS may have a command without arguments, as in Redis 7.2: before, it spoiled MULTI",
         is_it: |request| request.name() == "command" && request.0.len() == 3,
+    },
+    Avoided {
+        reason: "a connection's name is bounded, as Redis's are not",
+        is_it: |request| {
+            let is_long = request.0.iter().any(|word| word.len() > CLIENT_NAME_BYTES);
+            matches!(request.name().as_str(), "client" | "hello") && is_long
+        },
     },
     Avoided {
         reason: "COMMAND describes all commands, also those that only Redis has",
