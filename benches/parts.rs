@@ -16,7 +16,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use revoked::command::{self, evaluate};
 use revoked::journal::{Item, Journal, Opened, SyncPolicy};
-use revoked::op::Op;
+use revoked::op::{Change, Op};
 use revoked::resp::{Decoder, Requests};
 use revoked::stats::Stats;
 use revoked::store::{Staged, Store, View};
@@ -70,9 +70,9 @@ fn store(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("look up a member among a million", |bencher| {
         let keyspace = store.read();
-        let view = View::committed(&keyspace);
+        let view = View::committed(&keyspace, 0);
         let random = || &members[fastrand::usize(..MEMBERS)];
-        let contains = |member: &Bytes| view.set(0, &KEY).is_some_and(|set| set.contains(member));
+        let contains = |member: &Bytes| matches!(view.set(0, &KEY), Ok(Some(set)) if set.contains(member));
         bencher.iter_batched(random, |member| assert!(contains(member)), BatchSize::SmallInput);
     });
     group.throughput(Throughput::Elements(BATCH as u64));
@@ -121,7 +121,7 @@ fn start<F: Future<Output = ()>>(
 fn apply(store: &Store, ops: &[Op]) {
     let changes = {
         let keyspace = store.read();
-        let mut staged = Staged::new(&keyspace);
+        let mut staged = Staged::new(&keyspace, 0);
         for op in ops {
             black_box(evaluate(op, &mut staged));
             staged.end_op();
@@ -132,7 +132,7 @@ fn apply(store: &Store, ops: &[Op]) {
 }
 
 fn sadd(members: &[Bytes]) -> Op {
-    Op::Sadd { database: 0, key: KEY, members: members.to_vec() }
+    Op { database: 0, change: Change::Sadd { key: KEY, members: members.to_vec() } }
 }
 
 fn random_member() -> Bytes {

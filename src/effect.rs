@@ -2,9 +2,11 @@
 //! what a restart replays.
 //!
 //! Each is absolute: it says the new state of one key, one member or one database, and means the same
-//! wherever it stands, whatever stood before it.
+//! wherever it stands, whatever stood before it. What ends by itself leaves no effect: its end was said before.
 
-/// A key's contents, named apart from the key. Members belong to a container, so that giving it another key
+use crate::expiry::Expiry;
+
+/// A set's members, named apart from its key. Members belong to a container, so that giving it another key
 /// never touches them. Ids are given out in rising order and not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerId(pub u64);
@@ -12,7 +14,18 @@ pub struct ContainerId(pub u64);
 /// One change. `B` holds its bytes: shared ones in a live write, borrowed ones in a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<B> {
-    /// `key` is bound to a new, empty set.
+    /// `key` holds this string.
+    StringSet {
+        /// Where the key stands.
+        database: u8,
+        /// The key.
+        key: B,
+        /// The string.
+        value: B,
+        /// When the key ends.
+        expiry: Expiry,
+    },
+    /// `key` holds the container of this id, a set: a new, empty one.
     SetCreated {
         /// Where the key stands.
         database: u8,
@@ -20,18 +33,44 @@ pub enum Effect<B> {
         container: ContainerId,
         /// The key.
         key: B,
+        /// When the key ends.
+        expiry: Expiry,
+    },
+    /// `key` holds the container of this id, a set, which has stood at another key until now.
+    SetMoved {
+        /// Where the other key stood.
+        from_database: u8,
+        /// The other key, which is gone.
+        from: B,
+        /// Where the key stands.
+        database: u8,
+        /// The set's id.
+        container: ContainerId,
+        /// The key.
+        key: B,
+        /// When the key ends.
+        expiry: Expiry,
+    },
+    /// `key`, which there is, ends then.
+    KeyExpiry {
+        /// Where the key stands.
+        database: u8,
+        /// The key.
+        key: B,
+        /// When the key ends.
+        expiry: Expiry,
     },
     /// `key` is gone, and its container with all members.
     KeyRemoved {
         /// Where the key stood.
         database: u8,
-        /// What it was bound to.
-        container: ContainerId,
+        /// What it held, if it was a set.
+        container: Option<ContainerId>,
         /// The key.
         key: B,
     },
     /// `member` is in the set.
-    MemberAdded {
+    MemberSet {
         /// Where the set's key stands.
         database: u8,
         /// The set's id.
@@ -40,6 +79,8 @@ pub enum Effect<B> {
         key: B,
         /// The member.
         member: B,
+        /// When the member ends.
+        expiry: Expiry,
     },
     /// `member` is not in the set.
     MemberRemoved {
@@ -56,5 +97,12 @@ pub enum Effect<B> {
     DatabaseFlushed {
         /// Which.
         database: u8,
+    },
+    /// Each of two databases has the other's keys.
+    DatabasesSwapped {
+        /// One.
+        first: u8,
+        /// The other.
+        second: u8,
     },
 }

@@ -1,13 +1,13 @@
 //! `revoked`: a small server that remembers which tokens are revoked.
 //!
 //! It speaks the Redis protocol, so that redis-cli and every Redis client library is its client. It keeps sets
-//! in memory and answers from there, and every change is on disk, in one SQLite file, before it is
+//! and strings in memory and answers from there, and every change is on disk, in one SQLite file, before it is
 //! acknowledged.
 //!
 //! # A tour in reading order
 //!
 //! The data first. [`op::Op`] is a change asked for, [`effect::Effect`] is what it turned out to change, and
-//! [`reply::Reply`] is what the client is told. [`store`] is the memory that reads are answered from;
+//! [`reply::Reply`] is what the client is told. An [`expiry::Expiry`] is the moment at which a key or a member ends. [`store`] is the memory that reads are answered from;
 //! [`journal`] is the ordered, durable list of effects, in SQLite.
 //!
 //! Then the way of a request:
@@ -24,8 +24,11 @@
 //! writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
 //! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
 //! far), appends the effects in one transaction, commits, applies the effects to the store, and wakes the
-//! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer replays the file's effects into the store, through the same
-//! [`store::Keyspace::apply`].
+//! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer
+//! replays the file's effects into the store, through the same [`store::Keyspace::apply`].
+//!
+//! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
+//! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.
 //!
 //! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,
 //! [`stats`] what INFO counts.
@@ -34,7 +37,7 @@
 //!
 //! 1. **Memory is what the journal says.** Only applied effects change the store, and only the writer thread
 //!    applies them; live writes and replay run the same `apply`. What an op does depends on nothing but the
-//!    state before it and the op.
+//!    state before it, the op, and the time at which it is its turn.
 //! 2. **Persist, then apply, then reply.** A reply is never ahead of the disk, and no reader ever sees a change
 //!    that a crash could undo. (With `appendfsync` at `everysec` or `no`, "on disk" means handed to the
 //!    operating system.)
@@ -44,9 +47,11 @@
 //! 4. **A read never waits for the disk,** except for the same connection's own writes before it. Replies keep
 //!    the order of the requests.
 //! 5. **Nobody sees half of a command.** Readers take one moment of the store, and the writer applies whole ops.
-//! 6. **Start-up serves all or nothing:** `-LOADING` until the replay is complete. A damaged, foreign or newer
+//! 6. **What has ended is never counted or shown,** to the millisecond, whether or not it was swept yet. Time does not
+//!    run back, whatever the clock does.
+//! 7. **Start-up serves all or nothing:** `-LOADING` until the replay is complete. A damaged, foreign or newer
 //!    file is refused with a clear message, untouched, and the process exits with a code of its own.
-//! 7. **Every input is bounded,** before authentication more tightly. A client's mistake costs that client an
+//! 8. **Every input is bounded,** before authentication more tightly. A client's mistake costs that client an
 //!    error reply and, where the stream can't be followed any more, its connection: never the process.
 //!
 //! # Which module may know what
@@ -54,7 +59,7 @@
 //! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
-//! nobody but [`limits`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
+//! nobody but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
 pub mod clients;
@@ -62,6 +67,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod effect;
+pub mod expiry;
 pub mod journal;
 pub mod limits;
 pub mod op;

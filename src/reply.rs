@@ -90,6 +90,12 @@ impl ByteStrings {
         self.ends.is_empty()
     }
 
+    /// How many bytes they are together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The strings in the order in which they were pushed.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -135,8 +141,51 @@ pub enum Error {
         /// The highest.
         most: i64,
     },
+    /// A count below zero.
+    NotPositive,
     /// A cursor that SCAN or SSCAN can't have returned.
     InvalidCursor,
+    /// A key that holds another type than the command works on.
+    WrongType,
+    /// An option that the command of EXPIRE's family has not.
+    UnsupportedOption(String),
+    /// EXPIRE with NX and another condition.
+    ExpireNxAndOthers,
+    /// EXPIRE with conditions that exclude each other.
+    ExpireGtAndLt,
+    /// A time that can't be, for the command of this name.
+    InvalidExpireTime(&'static str),
+    /// RENAME of a key that is not there.
+    NoSuchKey,
+    /// COPY or MOVE of a key onto itself.
+    SameObject,
+    /// A string that is no number, or a number that is none.
+    NotAFloat,
+    /// INCRBYFLOAT beyond all numbers.
+    IncrementNotFinite,
+    /// INCRBY beyond the integers.
+    IncrementOverflow,
+    /// DECRBY of a number that has no opposite.
+    DecrementOverflow,
+    /// SETRANGE before the string's begin.
+    OffsetOutOfRange,
+    /// A string that would become longer than may be.
+    StringTooLong,
+    /// A reply that would become longer than may be.
+    ReplyTooLong,
+    /// SINTERCARD of no keys.
+    NumkeysNotPositive,
+    /// SINTERCARD of more keys than there are arguments.
+    NumkeysTooGreat,
+    /// SINTERCARD with a limit below zero.
+    LimitNegative,
+    /// SWAPDB whose first, or else second database is no number.
+    InvalidDatabaseIndex {
+        /// `first` or `second`.
+        which: &'static str,
+    },
+    /// OBJECT FREQ: nobody counts.
+    FrequencyNotTracked,
     /// SELECT beyond the databases there are.
     DatabaseOutOfRange,
     /// A command before AUTH.
@@ -173,6 +222,8 @@ pub enum Error {
     InvalidCommandSpecified,
     /// COMMAND GETKEYS with too few or too many arguments for its command.
     InvalidArgumentCount,
+    /// COMMAND GETKEYS with arguments that don't say where the keys are.
+    InvalidArguments,
     /// EXEC without MULTI.
     ExecWithoutMulti,
     /// DISCARD without MULTI.
@@ -247,7 +298,36 @@ impl fmt::Display for Error {
             Self::NumberOutOfRange { least, most } => {
                 write!(f, "ERR value is out of range, value must between {least} and {most}")
             }
+            Self::NotPositive => f.write_str("ERR value is out of range, must be positive"),
             Self::InvalidCursor => f.write_str("ERR invalid cursor"),
+            Self::WrongType => {
+                f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
+            }
+            Self::UnsupportedOption(option) => write!(f, "ERR Unsupported option {option}"),
+            Self::ExpireNxAndOthers => {
+                f.write_str("ERR NX and XX, GT or LT options at the same time are not compatible")
+            }
+            Self::ExpireGtAndLt => f.write_str("ERR GT and LT options at the same time are not compatible"),
+            Self::InvalidExpireTime(command) => write!(f, "ERR invalid expire time in '{command}' command"),
+            Self::NoSuchKey => f.write_str("ERR no such key"),
+            Self::SameObject => f.write_str("ERR source and destination objects are the same"),
+            Self::NotAFloat => f.write_str("ERR value is not a valid float"),
+            Self::IncrementNotFinite => f.write_str("ERR increment would produce NaN or Infinity"),
+            Self::IncrementOverflow => f.write_str("ERR increment or decrement would overflow"),
+            Self::DecrementOverflow => f.write_str("ERR decrement would overflow"),
+            Self::OffsetOutOfRange => f.write_str("ERR offset is out of range"),
+            Self::StringTooLong => {
+                f.write_str("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+            }
+            Self::ReplyTooLong => f.write_str("ERR the reply would be too long"),
+            Self::NumkeysNotPositive => f.write_str("ERR numkeys should be greater than 0"),
+            Self::NumkeysTooGreat => f.write_str("ERR Number of keys can't be greater than number of args"),
+            Self::LimitNegative => f.write_str("ERR LIMIT can't be negative"),
+            Self::InvalidDatabaseIndex { which } => write!(f, "ERR invalid {which} DB index"),
+            Self::FrequencyNotTracked => f.write_str(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+                 when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ),
             Self::DatabaseOutOfRange => f.write_str("ERR DB index is out of range"),
             Self::NoAuth => f.write_str("NOAUTH Authentication required."),
             Self::HelloNoAuth => f.write_str(
@@ -285,6 +365,7 @@ impl fmt::Display for Error {
             Self::InvalidArgumentCount => {
                 f.write_str("ERR Invalid number of arguments specified for command")
             }
+            Self::InvalidArguments => f.write_str("ERR Invalid arguments specified for command"),
             Self::ExecWithoutMulti => f.write_str("ERR EXEC without MULTI"),
             Self::DiscardWithoutMulti => f.write_str("ERR DISCARD without MULTI"),
             Self::NestedMulti => f.write_str("ERR MULTI calls can not be nested"),

@@ -25,6 +25,8 @@ pub struct Stats {
     pub keyspace_hits: Counter,
     /// Keys that a read did not find.
     pub keyspace_misses: Counter,
+    /// Keys that have ended by themselves.
+    pub expired_keys: Counter,
     /// A row for each command of the table, by its index there.
     pub commands: Box<[CommandStats]>,
     /// What the journal does.
@@ -120,6 +122,7 @@ impl Stats {
             error_replies: Counter::default(),
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
+            expired_keys: Counter::default(),
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             journal,
         }
@@ -135,4 +138,10 @@ impl Stats {
 #[must_use]
 pub fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The time by the system's clock, in milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    since_epoch().as_millis() as i64
 }

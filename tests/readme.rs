@@ -30,6 +30,7 @@ fn commands() -> String {
     let mut text = "\n| command | what it does |\n|---|---|\n".to_owned();
     for (group, title) in [
         (Group::Set, "Sets"),
+        (Group::String, "Strings"),
         (Group::Generic, "Keys"),
         (Group::Transactions, "Transactions"),
         (Group::Connection, "Connection"),

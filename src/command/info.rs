@@ -11,7 +11,7 @@ use super::{Environment, REDIS_VERSION, Session, rows};
 use crate::limits::DATABASES;
 use crate::reply::{Reply, printable};
 use crate::request::Request;
-use crate::stats::{CommandStats, JournalStats, since_epoch};
+use crate::stats::{CommandStats, JournalStats, now_ms, since_epoch};
 
 /// Ticks a second in which Linux tells processor time to programs: `USER_HZ`, 100 wherever Rust has `std`.
 const TICKS_PER_SECOND: u64 = 100;
@@ -220,7 +220,7 @@ fn stats(fields: &mut Fields, environment: &Environment) {
     fields.add("total_net_input_bytes", stats.net_input_bytes.get());
     fields.add("total_net_output_bytes", stats.net_output_bytes.get());
     fields.add("rejected_connections", stats.connections_rejected.get());
-    fields.add("expired_keys", 0);
+    fields.add("expired_keys", stats.expired_keys.get());
     fields.add("evicted_keys", 0);
     fields.add("keyspace_hits", stats.keyspace_hits.get());
     fields.add("keyspace_misses", stats.keyspace_misses.get());
@@ -280,9 +280,11 @@ fn keyspace(fields: &mut Fields, environment: &Environment) {
     }
     // Taken once, so that all figures are of one moment.
     let keyspace = environment.store.read();
-    let lengths = (0..DATABASES).map(|database| (database, keyspace.len(database)));
+    let now_ms = now_ms();
+    let lengths = (0..DATABASES).map(|database| (database, keyspace.len_at(database, now_ms)));
     for (database, keys) in lengths.filter(|&(_, keys)| keys > 0) {
-        fields.line(format_args!("db{database}:keys={keys},expires=0,avg_ttl=0"));
+        let expires = keyspace.ending(database).min(keys);
+        fields.line(format_args!("db{database}:keys={keys},expires={expires},avg_ttl=0"));
     }
 }
 
@@ -290,7 +292,8 @@ fn keyspace(fields: &mut Fields, environment: &Environment) {
 mod tests {
     use super::super::testing::{environment, session};
     use super::*;
-    use crate::effect::{ContainerId, Effect};
+    use crate::effect::Effect;
+    use crate::expiry::Expiry;
     use crate::store::Removed;
 
     fn report(environment: &Environment, words: &str) -> String {
@@ -373,7 +376,8 @@ mod tests {
     #[test]
     fn the_keyspace_shows_databases_that_have_keys() {
         let environment = environment(None);
-        let created = Effect::SetCreated { database: 3, container: ContainerId(1), key: b"k" };
+        let (key, value, expiry) = (b"k", b"", Expiry::NEVER);
+        let created = Effect::StringSet { database: 3, key: &key[..], value: &value[..], expiry };
         environment.store.load().apply(&created, &mut Removed::default()).unwrap();
         assert_eq!(report(&environment, "INFO keyspace"), "# Keyspace\r\n", "the replay is under way");
         environment.stats.journal.loading.store(false, Relaxed);

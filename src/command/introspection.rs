@@ -2,11 +2,12 @@
 
 use super::glob::{self, Case};
 use super::{
-    Argument, ArgumentKind, Environment, Flag, Group, KeyUse, Keys, Run, Session, Spec, TABLE, lookup, rows,
+    Argument, ArgumentKind, Environment, Flag, Group, KeyUse, Keys, Places, Run, Session, Spec, TABLE,
+    lookup, rows,
 };
 use crate::limits::COMMAND_NAMES;
 use crate::reply::{ByteStrings, Error, Reply};
-use crate::request::Request;
+use crate::request::{Request, parse_integer};
 
 /// COMMAND alone.
 pub(super) fn command(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
@@ -112,11 +113,14 @@ impl<'a> ListFilter<'a> {
 /// The keys among the arguments of a request, its name included.
 fn keys_of(request: &[&[u8]]) -> Result<ByteStrings, Error> {
     let spec = find_called(request).ok_or(Error::InvalidCommandSpecified)?;
-    let keys = spec.keys.ok_or(Error::NoKeyArguments)?;
+    if spec.keys.is_empty() {
+        return Err(Error::NoKeyArguments);
+    }
     if !spec.takes(request.len()) {
         return Err(Error::InvalidArgumentCount);
     }
-    Ok(request[keys.first..=keys.last_of(request.len())].iter().step_by(keys.step).copied().collect())
+    let found = spec.keys.iter().map(|keys| keys.among(request)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The command that a request calls, or its subcommand.
@@ -129,16 +133,46 @@ fn find_called(request: &[&[u8]]) -> Option<&'static Spec> {
 }
 
 impl Keys {
-    /// The last key's argument in a request of so many arguments.
-    fn last_of(&self, arguments: usize) -> usize {
-        usize::try_from(self.last).unwrap_or_else(|_| arguments - self.last.unsigned_abs() as usize)
+    /// The keys among the arguments of a request that fits the arity.
+    fn among<'a>(&self, request: &[&'a [u8]]) -> Result<impl Iterator<Item = &'a [u8]> + use<'a>, Error> {
+        let (first, last, step) = match self.places {
+            Places::Range { last, step } => (self.first, last_argument(last, request.len()), step),
+            Places::Counted => {
+                let count = parse_integer(request[self.first]).and_then(|count| usize::try_from(count).ok());
+                let count = count.filter(|&count| count > 0 && count < request.len() - self.first);
+                let count = count.ok_or(Error::InvalidArguments)?;
+                (self.first + 1, self.first + count, 1)
+            }
+        };
+        let keys: Vec<_> = request[first..=last].iter().step_by(step).copied().collect();
+        Ok(keys.into_iter())
     }
+}
+
+impl Spec {
+    /// The first key's argument, the last one's, and the distance from one to the next, as Redis sums the places of
+    /// keys up for older clients; all 0, if that can't say where they stand.
+    fn key_range(&self) -> (usize, i32, usize) {
+        let range = |keys: &Keys| match keys.places {
+            Places::Range { last, step } => Some((keys.first, last, step)),
+            Places::Counted => None,
+        };
+        match (self.keys.first().and_then(range), self.keys.last().and_then(range)) {
+            (Some((first, _, step)), Some((_, last, _))) => (first, last, step),
+            _ => (0, 0, 0),
+        }
+    }
+}
+
+/// The last key's argument in a request of so many arguments.
+fn last_argument(last: i32, arguments: usize) -> usize {
+    usize::try_from(last).unwrap_or_else(|_| arguments - last.unsigned_abs() as usize)
 }
 
 /// A command in the ten elements that COMMAND and COMMAND INFO give. The eighth, hints for clients that
 /// spread requests over a cluster, is always empty.
 fn describe(spec: &'static Spec) -> Reply {
-    let (first, last, step) = spec.keys.map_or((0, 0, 0), |keys| (keys.first, keys.last, keys.step));
+    let (first, last, step) = spec.key_range();
     Reply::Array(vec![
         Reply::fixed(spec.name),
         Reply::Integer(spec.arity.into()),
@@ -168,17 +202,30 @@ fn statuses(words: Vec<&'static str>) -> Reply {
 
 /// Where keys stand, as Redis 7's key specifications say it: there the last is counted from the first.
 fn describe_keys(keys: &Keys) -> Reply {
-    let last = if keys.last < 0 { keys.last } else { keys.last - keys.first as i32 };
+    let find = match keys.places {
+        Places::Range { last, step } => {
+            let last = if last < 0 { last } else { last - keys.first as i32 };
+            let spec = map([
+                ("lastkey", Reply::Integer(last.into())),
+                ("keystep", Reply::count(step)),
+                ("limit", Reply::Integer(0)),
+            ]);
+            map([("type", Reply::fixed("range")), ("spec", spec)])
+        }
+        Places::Counted => {
+            let spec = map([
+                ("keynumidx", Reply::Integer(0)),
+                ("firstkey", Reply::Integer(1)),
+                ("keystep", Reply::Integer(1)),
+            ]);
+            map([("type", Reply::fixed("keynum")), ("spec", spec)])
+        }
+    };
     let begin = map([("index", Reply::count(keys.first))]);
-    let find = map([
-        ("lastkey", Reply::Integer(last.into())),
-        ("keystep", Reply::count(keys.step)),
-        ("limit", Reply::Integer(0)),
-    ]);
     map([
         ("flags", statuses(keys.usage.flags().to_vec())),
         ("begin_search", map([("type", Reply::fixed("index")), ("spec", begin)])),
-        ("find_keys", map([("type", Reply::fixed("range")), ("spec", find)])),
+        ("find_keys", find),
     ])
 }
 
@@ -207,7 +254,10 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         (_, Run::Container) => &[],
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
-        (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
+        (Group::String, _) => &["@string"],
+        (Group::Generic, _) => &["@keyspace"],
+        // All keys at once; not MEMORY USAGE, which has a key.
+        (Group::Server, Run::Read(_) | Run::Write(_)) if spec.keys.is_empty() => &["@keyspace"],
         (Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
     };
@@ -231,6 +281,7 @@ impl Flag {
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",
             Self::Loading => "loading",
+            Self::MovableKeys => "movablekeys",
             Self::NoAsyncLoading => "no_async_loading",
             Self::NoAuth => "no_auth",
             Self::NoMulti => "no_multi",
@@ -249,6 +300,12 @@ impl KeyUse {
             Self::Insert => &["RW", "insert"],
             Self::Delete => &["RW", "delete"],
             Self::Remove => &["RM", "delete"],
+            Self::Take => &["RW", "access", "delete"],
+            Self::Update => &["RW", "update"],
+            Self::Change => &["RW", "access", "update"],
+            Self::Replace => &["OW", "update"],
+            Self::Create => &["OW", "insert"],
+            Self::Set => &["RW", "access", "update", "variable_flags"],
         }
     }
 }
@@ -260,6 +317,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Server => "server",
             Self::Set => "set",
+            Self::String => "string",
             Self::Transactions => "transactions",
         }
     }

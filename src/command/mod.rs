@@ -11,7 +11,7 @@ use ahash::AHashMap;
 
 use crate::clients::Clients;
 use crate::limits::UNKNOWN_COMMAND_BYTES;
-use crate::op::Op;
+use crate::op::Change;
 use crate::reply::{Error, Reply, printable};
 use crate::request::Request;
 use crate::stats::Stats;
@@ -22,6 +22,7 @@ pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
 mod evaluate;
+mod expiry;
 mod glob;
 mod info;
 mod introspection;
@@ -29,6 +30,7 @@ mod key;
 mod server;
 mod session;
 mod set;
+mod string;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -50,8 +52,8 @@ pub struct Spec {
     pub arity: i32,
     /// What does not follow from `run`.
     pub flags: &'static [Flag],
-    /// Where the keys stand among the arguments, if there are any.
-    pub keys: Option<Keys>,
+    /// Where keys stand among the arguments.
+    pub keys: &'static [Keys],
     /// The arguments, for COMMAND DOCS and redis-cli's hints.
     pub arguments: &'static [Argument],
     /// The function, whose type says what kind of command it is.
@@ -64,9 +66,9 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy)]
 pub enum Run {
     /// Reads the store: the selected database, the request.
-    Read(fn(&View<'_>, u8, Request<'_>) -> Reply),
-    /// Asks for a change in the selected database.
-    Write(fn(u8, Request<'_>) -> Result<Op, Error>),
+    Read(fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>),
+    /// Asks for a change.
+    Write(fn(&Scope<'_>, Request<'_>) -> Result<Change, Error>),
     /// Reads or changes the connection's own state, or reads the server's.
     Session(fn(&mut Session, &Environment, Request<'_>) -> Reply),
     /// Asks the server for something.
@@ -75,6 +77,17 @@ pub enum Run {
     Transaction(TransactionStep),
     /// Only its subcommands do something.
     Container,
+}
+
+/// Where and when a change is asked for.
+#[derive(Debug)]
+pub struct Scope<'a> {
+    /// The database selected.
+    pub database: u8,
+    /// The time, in milliseconds since 1970: what is said to happen in a second happens a second from here.
+    pub now_ms: i64,
+    /// The store, for choices that are made at random.
+    pub store: &'a Store,
 }
 
 /// What a command does for the connection's transaction.
@@ -114,6 +127,8 @@ pub enum Group {
     Server,
     /// Sets.
     Set,
+    /// Strings.
+    String,
     /// Commands that take effect together.
     Transactions,
 }
@@ -131,6 +146,8 @@ pub enum Flag {
     Fast,
     /// Answered while the journal is replayed.
     Loading,
+    /// Where its keys stand depends on the arguments. (Redis's clients read it.)
+    MovableKeys,
     /// Not while a replica loads beside serving. (Redis's clients read it.)
     NoAsyncLoading,
     /// Answered before AUTH.
@@ -151,17 +168,29 @@ pub enum Flag {
     AllowBusy,
 }
 
-/// Where the keys stand among the arguments, and what becomes of them; as COMMAND reports it.
+/// Where keys stand among the arguments, and what becomes of them; as COMMAND reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys {
-    /// The first key's argument.
+    /// The first key's argument, or that which says how many keys follow it.
     pub first: usize,
-    /// The last one's; negative: counted from the end, -1 is the last argument.
-    pub last: i32,
-    /// From one to the next.
-    pub step: usize,
+    /// Where the others stand.
+    pub places: Places,
     /// What the command does with each.
     pub usage: KeyUse,
+}
+
+/// How keys are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// From the first on.
+    Range {
+        /// The last one's argument; negative: counted from the end, -1 is the last argument.
+        last: i32,
+        /// From one to the next.
+        step: usize,
+    },
+    /// Behind their number.
+    Counted,
 }
 
 /// What a command does with a key; those of Redis's key flags that occur here.
@@ -177,6 +206,18 @@ pub enum KeyUse {
     Delete,
     /// Removes it, whatever is there.
     Remove,
+    /// Returns what is there, and takes it away.
+    Take,
+    /// Changes what is there.
+    Update,
+    /// Changes what is there, and returns it.
+    Change,
+    /// Changes what is there, whatever it is.
+    Replace,
+    /// Puts something where nothing is.
+    Create,
+    /// Changes what is there, and returns it if asked to.
+    Set,
 }
 
 /// One argument of a command, as COMMAND DOCS describes it.

@@ -172,7 +172,8 @@ pub fn selected_database(command: Command, request: Request<'_>) -> Option<u8> {
     (command.spec.name == "select").then(|| parse_database(request.arg(1)).ok())?
 }
 
-fn parse_database(argument: &[u8]) -> Result<u8, Error> {
+/// A database's number.
+pub(super) fn parse_database(argument: &[u8]) -> Result<u8, Error> {
     let index = parse_integer(argument).ok_or(Error::NotAnInteger)?;
     if i32::try_from(index).is_err() {
         return Err(Error::NumberOutOfRange { least: i32::MIN.into(), most: i32::MAX.into() });

@@ -19,13 +19,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::clients::Membership;
-use crate::command::{self, Command, Control, Environment, Flag, Run, Session, TransactionStep};
+use crate::command::{self, Command, Control, Environment, Flag, Run, Scope, Session, TransactionStep};
 use crate::journal::{Closed, Item, Journal, Query, Watched};
 use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
 use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
 use crate::resp::{self, Decoder, Protocol, Requests};
+use crate::stats::now_ms;
 use crate::store::View;
 
 use self::transaction::{Answer, Queued, Transaction};
@@ -197,8 +198,11 @@ impl Connection {
         self.session.client().note_command(command.spec.name, started);
         let reply = match command.spec.run {
             Run::Read(read) => return self.read(first, command, read, decoded),
-            Run::Write(make) => match make(self.session.database(), request) {
-                Ok(op) => return self.write(first, command, op, decoded).await,
+            Run::Write(make) => match make(&self.scope(), request) {
+                Ok(change) => {
+                    let op = Op { database: self.session.database(), change };
+                    return self.write(first, command, op, decoded).await;
+                }
                 Err(error) => Some(error.into()),
             },
             Run::Transaction(step) => Some(self.transact(step, request).await),
@@ -239,7 +243,7 @@ impl Connection {
         let started = Instant::now();
         let services = Arc::clone(&self.services);
         let keyspace = services.environment.store.read();
-        let view = View::committed(&keyspace);
+        let view = View::committed(&keyspace, now_ms());
         let is_same = |found: Command| found.index == command.index;
         let mut next = first;
         while let Some(request) = decoded.get(next) {
@@ -247,7 +251,7 @@ impl Connection {
             if !goes_along || self.output.len() >= OUTPUT_BYTES {
                 break;
             }
-            let reply = read(&view, self.session.database(), request);
+            let reply = read(&view, self.session.database(), request).unwrap_or_else(Reply::Error);
             self.reply_to(command, &reply);
             next += 1;
         }
@@ -280,13 +284,19 @@ impl Connection {
         commands.len()
     }
 
+    /// Where and when changes are asked for.
+    fn scope(&self) -> Scope<'_> {
+        let store = &self.services.environment.store;
+        Scope { database: self.session.database(), now_ms: now_ms(), store }
+    }
+
     /// The request as a part of a batch. None, if it can't be one, or is an error: it then has its turn once
     /// what stands before it is answered.
     fn batch_item(&self, request: Request<'_>) -> Option<(Command, Item)> {
         let command = self.command(request).ok()?;
         let database = self.session.database();
         let item = match command.spec.run {
-            Run::Write(make) => Item::Write(make(database, request).ok()?),
+            Run::Write(make) => Item::Write(Op { database, change: make(&self.scope(), request).ok()? }),
             // Those that take long have their turn behind the commit: the writer would keep everybody waiting, and
             // hold all their replies at once.
             Run::Read(read) if !command.spec.is_slow_read() => {
@@ -374,7 +384,7 @@ impl Connection {
             return Error::ExecAbort.into();
         }
         let started = Instant::now();
-        let (items, answers) = transaction.plan(self.session.database());
+        let (items, answers) = transaction.plan(&self.scope());
         let done = match self.submit_transaction(items).await {
             Ok(Reply::Array(replies)) => replies,
             Ok(refusal) => return refusal,
@@ -558,7 +568,7 @@ fn microseconds_since(started: Instant) -> u64 {
     started.elapsed().as_micros() as u64
 }
 
-type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Reply;
+type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>;
 
 /// Whether a request that is no command is the first line, or the second, of one that a browser sends. As in
 /// Redis, it ends the connection, so that no line of its body is taken for a command.

@@ -1,8 +1,9 @@
 //! MULTI to EXEC: what a connection queues, to have it executed as one.
 
-use crate::command::{Command, Flag, Run, selected_database};
+use crate::command::{Command, Flag, Run, Scope, selected_database};
 use crate::journal::{Item, Query};
 use crate::limits::{QUEUED_SLOW_READS, REQUEST_BYTES};
+use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::{OwnedRequest, Request, Span};
 
@@ -73,8 +74,9 @@ impl Transaction {
         self.queued
     }
 
-    /// What the journal is to execute, with `database` selected before, and who answers each request.
-    pub(super) fn plan(&self, mut database: u8) -> (Vec<Item>, Vec<Answer>) {
+    /// What the journal is to execute, and who answers each request.
+    pub(super) fn plan(&self, scope: &Scope<'_>) -> (Vec<Item>, Vec<Answer>) {
+        let mut database = scope.database;
         let mut items = Vec::new();
         let mut answers = Vec::with_capacity(self.queued.len());
         for Queued { command, request } in &self.queued {
@@ -83,9 +85,9 @@ impl Transaction {
                     items.push(Item::Read(Query { read, database, request: request.clone() }));
                     Answer::Journal
                 }
-                Run::Write(make) => match make(database, request.as_request()) {
-                    Ok(op) => {
-                        items.push(Item::Write(op));
+                Run::Write(make) => match make(&Scope { database, ..*scope }, request.as_request()) {
+                    Ok(change) => {
+                        items.push(Item::Write(Op { database, change }));
                         Answer::Journal
                     }
                     Err(error) => Answer::Known(error.into()),

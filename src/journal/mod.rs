@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::op::Op;
-use crate::reply::Reply;
+use crate::reply::{Error, Reply};
 use crate::request::{OwnedRequest, Request};
 use crate::stats::Stats;
 use crate::store::{Store, View};
@@ -61,7 +61,7 @@ impl Item {
 #[derive(Debug)]
 pub struct Query {
     /// The command's function.
-    pub read: fn(&View<'_>, u8, Request<'_>) -> Reply,
+    pub read: fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>,
     /// The database selected.
     pub database: u8,
     /// What was asked.
@@ -71,7 +71,7 @@ pub struct Query {
 impl Query {
     /// What it reads there.
     fn run(&self, view: &View<'_>) -> Reply {
-        (self.read)(view, self.database, self.request.as_request())
+        (self.read)(view, self.database, self.request.as_request()).unwrap_or_else(Reply::Error)
     }
 }
 
@@ -105,13 +105,19 @@ impl Opened {
         let (queue, watches) = (Arc::new(Queue::default()), Arc::new(Watches::default()));
         let (replayed, replay) = oneshot::channel();
         let (finished, finish) = oneshot::channel();
-        let writer =
-            Writer::new(self.file, self.policy, store, stats, Arc::clone(&queue), Arc::clone(&watches));
+        let writer = Writer::new(
+            self.file,
+            self.policy,
+            Arc::clone(&store),
+            stats,
+            Arc::clone(&queue),
+            Arc::clone(&watches),
+        );
         std::thread::Builder::new().name("writer".into()).spawn(move || {
             writer.run(replayed);
             let _ = finished.send(());
         })?;
-        Ok((Journal { queue, watches }, Replay(replay), Finish(finish)))
+        Ok((Journal { queue, watches, store }, Replay(replay), Finish(finish)))
     }
 }
 
@@ -147,6 +153,7 @@ impl Finish {
 pub struct Journal {
     queue: Arc<Queue>,
     watches: Arc<Watches>,
+    store: Arc<Store>,
 }
 
 impl Journal {
@@ -167,7 +174,7 @@ impl Journal {
     /// The keys that a client watches: none yet.
     #[must_use]
     pub fn watched(&self) -> Watched {
-        Watched::new(Arc::clone(&self.watches))
+        Watched::new(Arc::clone(&self.watches), Arc::clone(&self.store))
     }
 
     /// Copies what was committed from the write-ahead log into the data file itself, as far as programs that

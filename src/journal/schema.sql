@@ -5,38 +5,71 @@
 
 CREATE TABLE journal (
     sequence  INTEGER PRIMARY KEY, -- rising by one from row to row
-    effect    INTEGER NOT NULL,    -- 1 member added    2 member removed   3 set created
-                                   -- 4 key removed     5 database flushed 6 time: what follows was written then
-    database  INTEGER,             -- 0 to 15; null in 6
-    container INTEGER,             -- the set's id, which stands for its key in 1 and 2; null in 5 and 6
-    key       ANY,                 -- in 3 and 4
-    member    ANY,                 -- in 1 and 2; keys and members are text, or a blob where they are no UTF-8
-    time_ms   INTEGER              -- in 6: milliseconds since 1970
+    effect    INTEGER NOT NULL,    -- 1 member set        2 member removed   3 set at a key
+                                   -- 4 key removed       5 database flushed 6 time: what follows was written then
+                                   -- 7 string at a key   8 key ends         9 database renumbered by SWAPDB
+    space     INTEGER,             -- 0 to 15: where a key stands; the database of this number, unless a 9 says
+                                   -- otherwise; null in 6
+    container INTEGER,             -- the set's id, which stands for its key in 1 and 2; in 9 the database whose keys
+                                   -- are those of the space from here on
+    key       ANY,                 -- in 3, 4, 7 and 8
+    value     ANY,                 -- the member in 1 and 2, the string in 7; keys and values are text, or a blob where
+                                   -- they are no UTF-8
+    time_ms   INTEGER              -- milliseconds since 1970: in 6 the time, in 1, 3, 7 and 8 when the member or the
+                                   -- key ends; null, if it never does
 ) STRICT;
 
--- The keys that there are.
+-- The keys that there are. A set whose members have all ended by themselves is still here.
 CREATE VIEW keys AS
 WITH
-    flushed AS MATERIALIZED (
-        SELECT database, max(sequence) AS sequence FROM journal WHERE effect = 5 GROUP BY database
+    rare AS MATERIALIZED (
+        SELECT sequence, effect, space, container FROM journal WHERE effect IN (5, 9)
+    ),
+    flushed AS (
+        SELECT space, max(sequence) AS sequence FROM rare WHERE effect = 5 GROUP BY space
+    ),
+    renumbered AS (
+        SELECT container AS database, space, max(sequence) FROM rare WHERE effect = 9 GROUP BY container
     ),
     latest AS (
-        SELECT database, key, container, effect, max(sequence) AS sequence
-        FROM journal WHERE effect IN (3, 4) GROUP BY database, key
+        SELECT space, key, container, effect, value, max(sequence) AS sequence
+        FROM journal WHERE effect IN (3, 4, 7) GROUP BY space, key
+    ),
+    ends AS (
+        SELECT space, key, time_ms, max(sequence) FROM journal WHERE effect IN (3, 7, 8) GROUP BY space, key
     )
-SELECT latest.database, latest.key, 'set' AS type, latest.container
-FROM latest LEFT JOIN flushed ON flushed.database = latest.database
-WHERE latest.effect = 3 AND (flushed.sequence IS NULL OR flushed.sequence < latest.sequence);
+SELECT
+    coalesce(renumbered.database, latest.space) AS database,
+    latest.key,
+    CASE latest.effect WHEN 3 THEN 'set' ELSE 'string' END AS type,
+    latest.value,
+    strftime('%Y-%m-%d %H:%M:%f', ends.time_ms / 1000.0, 'unixepoch') AS expires,
+    latest.container
+FROM latest
+JOIN ends ON ends.space = latest.space AND ends.key = latest.key
+LEFT JOIN flushed ON flushed.space = latest.space
+LEFT JOIN renumbered ON renumbered.space = latest.space
+WHERE latest.effect <> 4
+    AND (flushed.sequence IS NULL OR flushed.sequence < latest.sequence)
+    AND (ends.time_ms IS NULL OR ends.time_ms > (julianday('now') - 2440587.5) * 86400000);
 
 -- The members of all sets: what is revoked.
 CREATE VIEW revocations AS
-SELECT keys.database, keys.key, latest.member
+SELECT
+    keys.database,
+    keys.key,
+    latest.value AS member,
+    -- Both as text of the same form, the earlier is the lesser.
+    coalesce(min(latest.expires, keys.expires), latest.expires, keys.expires) AS expires
 FROM (
-    SELECT container, member, effect, max(sequence) AS sequence
-    FROM journal WHERE effect IN (1, 2) GROUP BY container, member
+    SELECT
+        container, value, effect, time_ms, max(sequence),
+        strftime('%Y-%m-%d %H:%M:%f', time_ms / 1000.0, 'unixepoch') AS expires
+    FROM journal WHERE effect IN (1, 2) GROUP BY container, value
 ) AS latest
 JOIN keys ON keys.container = latest.container
-WHERE latest.effect = 1;
+WHERE latest.effect = 1
+    AND (latest.time_ms IS NULL OR latest.time_ms > (julianday('now') - 2440587.5) * 86400000);
 
 -- What happened, and when (in UTC).
 CREATE VIEW history AS
@@ -49,16 +82,22 @@ SELECT
         ORDER BY stamp.sequence DESC LIMIT 1
     ) AS at,
     CASE journal.effect
-        WHEN 1 THEN 'member added'
+        WHEN 1 THEN 'member set'
         WHEN 2 THEN 'member removed'
-        WHEN 3 THEN 'set created'
+        WHEN 3 THEN 'set at key'
         WHEN 4 THEN 'key removed'
         WHEN 5 THEN 'database flushed'
+        WHEN 7 THEN 'string set'
+        WHEN 8 THEN 'key expires'
+        WHEN 9 THEN 'database swapped'
     END AS change,
-    journal.database,
-    coalesce(journal.key, created.key) AS key,
-    journal.member
+    CASE journal.effect WHEN 9 THEN journal.container ELSE journal.space END AS database,
+    coalesce(journal.key, stands.key) AS key,
+    CASE WHEN journal.effect IN (1, 2) THEN journal.value END AS member,
+    CASE WHEN journal.effect = 7 THEN journal.value END AS value,
+    strftime('%Y-%m-%d %H:%M:%f', journal.time_ms / 1000.0, 'unixepoch') AS expires
 FROM journal
-LEFT JOIN (SELECT container, key FROM journal WHERE effect = 3) AS created
-    ON created.container = journal.container
+LEFT JOIN (
+    SELECT container, key, max(sequence) FROM journal WHERE effect = 3 GROUP BY container
+) AS stands ON stands.container = journal.container AND journal.effect IN (1, 2)
 WHERE journal.effect <> 6;

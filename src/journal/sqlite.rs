@@ -17,6 +17,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::error::{AppendError, OpenError};
 use crate::effect::{ContainerId, Effect};
+use crate::expiry::Expiry;
 use crate::limits::{DATABASES, TIMESTAMP_ROWS};
 
 /// `PRAGMA application_id`: "rvkd".
@@ -32,17 +33,23 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
-const INSERT: &str = "INSERT INTO journal (sequence, effect, database, container, key, member, time_ms) \
+const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SELECT: &str =
-    "SELECT sequence, effect, database, container, key, member FROM journal ORDER BY sequence";
+    "SELECT sequence, effect, space, container, key, value, time_ms FROM journal ORDER BY sequence";
 
-const MEMBER_ADDED: i64 = 1;
+const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
-const SET_CREATED: i64 = 3;
+const SET_AT_KEY: i64 = 3;
 const KEY_REMOVED: i64 = 4;
 const DATABASE_FLUSHED: i64 = 5;
 const TIME: i64 = 6;
+const STRING_AT_KEY: i64 = 7;
+const KEY_ENDS: i64 = 8;
+const DATABASE_RENUMBERED: i64 = 9;
+
+/// Rows that one effect takes.
+const EFFECT_ROWS: usize = 2;
 
 /// When commits reach the disk itself: Redis's `appendfsync`. The stricter is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,11 +74,53 @@ pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
     policy: SyncPolicy,
+    end: End,
+    /// Held open for its lock; dropped last.
+    _lock: File,
+}
+
+/// What must be known to append a row.
+#[derive(Debug, Clone, Copy)]
+struct End {
     next_sequence: i64,
     last_timestamp_ms: i64,
     rows_since_timestamp: usize,
-    /// Held open for its lock; dropped last.
-    _lock: File,
+    spaces: Spaces,
+}
+
+/// In which space each database has its keys. SWAPDB changes that, and leaves the keys' rows as they are.
+#[derive(Debug, Clone, Copy)]
+struct Spaces([u8; DATABASES as usize]);
+
+impl Default for Spaces {
+    fn default() -> Self {
+        Self(std::array::from_fn(|database| database as u8))
+    }
+}
+
+impl Spaces {
+    fn of(&self, database: u8) -> u8 {
+        self.0[usize::from(database)]
+    }
+
+    fn database_of(&self, space: i64) -> Option<u8> {
+        (0..DATABASES).find(|&database| i64::from(self.of(database)) == space)
+    }
+
+    fn swap(&mut self, first: u8, second: u8) {
+        self.0.swap(usize::from(first), usize::from(second));
+    }
+}
+
+/// What a row says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Entry<'a> {
+    /// What follows was written at this time.
+    Time(i64),
+    /// What changed.
+    Effect(Effect<&'a [u8]>),
+    /// Nothing that the rows before it did not say.
+    Nothing,
 }
 
 impl JournalFile {
@@ -88,9 +137,12 @@ impl JournalFile {
             connection,
             path,
             policy,
-            next_sequence: 1,
-            last_timestamp_ms: 0,
-            rows_since_timestamp: 0,
+            end: End {
+                next_sequence: 1,
+                last_timestamp_ms: 0,
+                rows_since_timestamp: 0,
+                spaces: Spaces::default(),
+            },
             _lock: lock,
         })
     }
@@ -104,11 +156,11 @@ impl JournalFile {
             .map_err(|error| self.unreadable(&error))
     }
 
-    /// Reads all rows in order. `apply` is told how many they are by then, and the row's effect, if it has one;
-    /// what it refuses is damage.
+    /// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses
+    /// is damage.
     pub(super) fn replay(
         &mut self,
-        mut apply: impl FnMut(u64, Option<Effect<&[u8]>>) -> Result<(), String>,
+        mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
     ) -> Result<(), OpenError> {
         let mut reader = Reader::default();
         let mut rows_read = 0;
@@ -123,12 +175,13 @@ impl JournalFile {
             };
             reader.follow(sequence).map_err(damaged)?;
             rows_read += 1;
-            reader.read(row).and_then(|effect| apply(rows_read, effect)).map_err(damaged)?;
+            reader.read(row).and_then(|entry| apply(rows_read, entry)).map_err(damaged)?;
         }
         let last_sequence = reader.last_sequence.unwrap_or(0);
         drop(rows);
         drop(statement);
-        self.next_sequence = last_sequence + 1;
+        self.end.next_sequence = last_sequence + 1;
+        self.end.spaces = reader.spaces;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()
     }
@@ -150,56 +203,41 @@ impl JournalFile {
 
     /// Appends effects and commits them. Returns the number of rows written.
     pub(super) fn append(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> Result<u64, AppendError> {
-        let before = (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp);
-        match self.insert_all(effects, now_ms) {
-            Ok(()) => {}
-            Err(error) => {
-                (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp) = before;
-                self.roll_back();
-                return Err(AppendError::NotWritten(describe(&error)));
-            }
-        }
-        if let Err(error) = self.execute("COMMIT") {
-            (self.next_sequence, self.last_timestamp_ms, self.rows_since_timestamp) = before;
+        let before = self.end;
+        let outcome = match self.insert_all(effects, now_ms) {
+            Ok(()) => self.execute("COMMIT").map_err(|error| commit_error(&error)),
+            Err(error) => Err(AppendError::NotWritten(describe(&error))),
+        };
+        if let Err(error) = outcome {
+            self.end = before;
             self.roll_back();
-            return Err(commit_error(&error));
+            return Err(error);
         }
-        Ok((self.next_sequence - before.0) as u64)
+        Ok((self.end.next_sequence - before.next_sequence) as u64)
     }
 
     fn insert_all(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
-        let mut insert = self.connection.prepare_cached(INSERT)?;
-        let mut sequence = self.next_sequence;
+        let Self { connection, end, .. } = self;
+        let mut statement = connection.prepare_cached(INSERT)?;
+        let mut insert = |sequence: &mut i64, row: Columns<'_>| -> rusqlite::Result<()> {
+            let Columns { effect, space, container, key, value, time_ms } = row;
+            statement.execute(params![*sequence, effect, space, container, key, value, time_ms])?;
+            *sequence += 1;
+            Ok(())
+        };
         for effect in effects {
-            if now_ms != self.last_timestamp_ms || self.rows_since_timestamp >= TIMESTAMP_ROWS {
-                insert.execute(params![
-                    sequence,
-                    TIME,
-                    None::<i64>,
-                    None::<i64>,
-                    None::<i64>,
-                    None::<i64>,
-                    now_ms
-                ])?;
-                sequence += 1;
-                self.last_timestamp_ms = now_ms;
-                self.rows_since_timestamp = 0;
+            if now_ms != end.last_timestamp_ms || end.rows_since_timestamp >= TIMESTAMP_ROWS {
+                let time = Columns { time_ms: Some(now_ms), ..Columns::new(TIME) };
+                insert(&mut end.next_sequence, time)?;
+                end.last_timestamp_ms = now_ms;
+                end.rows_since_timestamp = 0;
             }
-            let row = Columns::of(effect);
-            insert.execute(params![
-                sequence,
-                row.effect,
-                row.database,
-                row.container,
-                row.key,
-                row.member,
-                None::<i64>
-            ])?;
-            sequence += 1;
-            self.rows_since_timestamp += 1;
+            for row in Columns::of(effect, &mut end.spaces).into_iter().flatten() {
+                insert(&mut end.next_sequence, row)?;
+                end.rows_since_timestamp += 1;
+            }
         }
-        self.next_sequence = sequence;
         Ok(())
     }
 
@@ -248,36 +286,72 @@ impl JournalFile {
 /// The values of a row.
 struct Columns<'a> {
     effect: i64,
-    database: u8,
+    space: Option<u8>,
     container: Option<i64>,
     key: Option<ToSqlOutput<'a>>,
-    member: Option<ToSqlOutput<'a>>,
+    value: Option<ToSqlOutput<'a>>,
+    time_ms: Option<i64>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(effect: &'a Effect<Bytes>) -> Self {
-        let row = |effect, database: &u8, container: Option<&ContainerId>| Self {
-            effect,
-            database: *database,
-            container: container.map(|id| id.0 as i64),
-            key: None,
-            member: None,
-        };
-        match effect {
-            Effect::MemberAdded { database, container, key: _, member } => {
-                Self { member: Some(value(member)), ..row(MEMBER_ADDED, database, Some(container)) }
-            }
+    fn new(effect: i64) -> Self {
+        Self { effect, space: None, container: None, key: None, value: None, time_ms: None }
+    }
+
+    /// The rows of an effect.
+    fn of(effect: &'a Effect<Bytes>, spaces: &mut Spaces) -> [Option<Self>; EFFECT_ROWS] {
+        let row = |effect, database: &u8| Self { space: Some(spaces.of(*database)), ..Self::new(effect) };
+        let id = |container: &ContainerId| Some(container.0 as i64);
+        let row = match effect {
+            Effect::MemberSet { database, container, key: _, member, expiry } => Self {
+                container: id(container),
+                value: Some(value(member)),
+                time_ms: expiry.ms(),
+                ..row(MEMBER_SET, database)
+            },
             Effect::MemberRemoved { database, container, key: _, member } => {
-                Self { member: Some(value(member)), ..row(MEMBER_REMOVED, database, Some(container)) }
+                Self { container: id(container), value: Some(value(member)), ..row(MEMBER_REMOVED, database) }
             }
-            Effect::SetCreated { database, container, key } => {
-                Self { key: Some(value(key)), ..row(SET_CREATED, database, Some(container)) }
+            Effect::SetCreated { database, container, key, expiry }
+            | Effect::SetMoved { database, container, key, expiry, .. } => Self {
+                container: id(container),
+                key: Some(value(key)),
+                time_ms: expiry.ms(),
+                ..row(SET_AT_KEY, database)
+            },
+            Effect::StringSet { database, key, value: string, expiry } => Self {
+                key: Some(value(key)),
+                value: Some(value(string)),
+                time_ms: expiry.ms(),
+                ..row(STRING_AT_KEY, database)
+            },
+            Effect::KeyExpiry { database, key, expiry } => {
+                Self { key: Some(value(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
             }
-            Effect::KeyRemoved { database, container, key } => {
-                Self { key: Some(value(key)), ..row(KEY_REMOVED, database, Some(container)) }
+            Effect::KeyRemoved { database, container, key } => Self {
+                container: container.as_ref().and_then(id),
+                key: Some(value(key)),
+                ..row(KEY_REMOVED, database)
+            },
+            Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database),
+            Effect::DatabasesSwapped { first, second } => {
+                spaces.swap(*first, *second);
+                let renumbered = |database: u8| Self {
+                    space: Some(spaces.of(database)),
+                    container: Some(database.into()),
+                    ..Self::new(DATABASE_RENUMBERED)
+                };
+                return [first, second].map(|database| Some(renumbered(*database)));
             }
-            Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database, None),
-        }
+        };
+        let left_behind = match effect {
+            Effect::SetMoved { from_database, from, .. } => {
+                let space = Some(spaces.of(*from_database));
+                Some(Self { space, key: Some(value(from)), ..Self::new(KEY_REMOVED) })
+            }
+            _ => None,
+        };
+        [Some(row), left_behind]
     }
 }
 
@@ -292,8 +366,11 @@ fn value(bytes: &[u8]) -> ToSqlOutput<'_> {
 #[derive(Default)]
 struct Reader {
     last_sequence: Option<i64>,
-    /// The key that each living container stands for, by database.
+    spaces: Spaces,
+    /// The key that each living container stands at, by space.
     keys: [AHashMap<ContainerId, Box<[u8]>>; DATABASES as usize],
+    /// Where the container of the row at hand stood before it.
+    moved_from: Box<[u8]>,
 }
 
 impl Reader {
@@ -307,43 +384,91 @@ impl Reader {
         Ok(())
     }
 
-    /// The row's effect; none, if it is a time stamp.
-    fn read<'r>(&'r mut self, row: &'r Row<'_>) -> Result<Option<Effect<&'r [u8]>>, String> {
+    fn read<'r>(&'r mut self, row: &'r Row<'_>) -> Result<Entry<'r>, String> {
         let kind: i64 = column(row, 1)?;
         if kind == TIME {
-            return Ok(None);
+            return Ok(Entry::Time(column(row, 6)?));
         }
-        let database: u8 = column(row, 2)?;
-        let keys = self.keys.get_mut(usize::from(database));
-        let keys = keys.ok_or_else(|| format!("there is no database {database}"))?;
-        if kind == DATABASE_FLUSHED {
-            keys.clear();
-            return Ok(Some(Effect::DatabaseFlushed { database }));
+        let space: i64 = column(row, 2)?;
+        let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
+        if kind == DATABASE_RENUMBERED {
+            return self.renumber(database, column(row, 3)?);
         }
-        let id: i64 = column(row, 3)?;
-        let no_container = || format!("there is no container {id} in database {database}");
-        let container = u64::try_from(id).map(ContainerId).map_err(|_| no_container())?;
-        match kind {
-            MEMBER_ADDED | MEMBER_REMOVED => {
-                let member = bytes(row, 5)?;
+        let expiry = column::<Option<i64>>(row, 6)?.map_or(Expiry::NEVER, Expiry::at_ms);
+        if kind == SET_AT_KEY {
+            return self.place(space as u8, database, row, expiry);
+        }
+        let keys = &mut self.keys[space as usize];
+        Ok(Entry::Effect(match kind {
+            MEMBER_SET | MEMBER_REMOVED => {
+                let container = container(row)?;
+                let no_container = || format!("there is no container {} in space {space}", container.0);
                 let key = &**keys.get(&container).ok_or_else(no_container)?;
-                Ok(Some(match kind {
-                    MEMBER_ADDED => Effect::MemberAdded { database, container, key, member },
+                let member = bytes(row, 5)?;
+                match kind {
+                    MEMBER_SET => Effect::MemberSet { database, container, key, member, expiry },
                     _ => Effect::MemberRemoved { database, container, key, member },
-                }))
+                }
             }
-            SET_CREATED => {
-                let key = bytes(row, 4)?;
-                keys.insert(container, key.into());
-                Ok(Some(Effect::SetCreated { database, container, key }))
+            STRING_AT_KEY => {
+                Effect::StringSet { database, key: bytes(row, 4)?, value: bytes(row, 5)?, expiry }
             }
+            KEY_ENDS => Effect::KeyExpiry { database, key: bytes(row, 4)?, expiry },
             KEY_REMOVED => {
-                keys.remove(&container);
-                Ok(Some(Effect::KeyRemoved { database, container, key: bytes(row, 4)? }))
+                let container = column::<Option<i64>>(row, 3)?.map(|_| container(row)).transpose()?;
+                if let Some(container) = &container {
+                    keys.remove(container);
+                }
+                Effect::KeyRemoved { database, container, key: bytes(row, 4)? }
             }
-            unknown => Err(format!("there is no effect {unknown}")),
-        }
+            DATABASE_FLUSHED => {
+                keys.clear();
+                Effect::DatabaseFlushed { database }
+            }
+            unknown => return Err(format!("there is no effect {unknown}")),
+        }))
     }
+
+    /// A container at a key: it is new, it has stood at another key so far, or at this one all along.
+    fn place<'r>(
+        &'r mut self,
+        space: u8,
+        database: u8,
+        row: &'r Row<'_>,
+        expiry: Expiry,
+    ) -> Result<Entry<'r>, String> {
+        let (container, key) = (container(row)?, bytes(row, 4)?);
+        let is_there = |space: &u8| self.keys[usize::from(*space)].contains_key(&container);
+        let before = std::iter::once(space).chain(0..DATABASES).find(is_there);
+        let before = before.and_then(|at| Some((at, self.keys[usize::from(at)].remove(&container)?)));
+        self.keys[usize::from(space)].insert(container, key.into());
+        Ok(Entry::Effect(match before {
+            None => Effect::SetCreated { database, container, key, expiry },
+            Some((at, from)) if at == space && *from == *key => Effect::KeyExpiry { database, key, expiry },
+            Some((at, from)) => {
+                let no_space = || format!("there is no space {at}");
+                let from_database = self.spaces.database_of(at.into()).ok_or_else(no_space)?;
+                self.moved_from = from;
+                Effect::SetMoved { from_database, from: &self.moved_from, database, container, key, expiry }
+            }
+        }))
+    }
+
+    /// Of the two rows that SWAPDB leaves the first swaps, and the second says what is so by then.
+    fn renumber(&mut self, at_space: u8, database: i64) -> Result<Entry<'static>, String> {
+        let database = u8::try_from(database).ok().filter(|&database| database < DATABASES);
+        let database = database.ok_or_else(|| "there is no such database".to_owned())?;
+        if database == at_space {
+            return Ok(Entry::Nothing);
+        }
+        self.spaces.swap(database, at_space);
+        Ok(Entry::Effect(Effect::DatabasesSwapped { first: database, second: at_space }))
+    }
+}
+
+fn container(row: &Row<'_>) -> Result<ContainerId, String> {
+    let id: i64 = column(row, 3)?;
+    u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
 }
 
 fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, String> {

@@ -9,7 +9,11 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::expiry::Expiry;
+use crate::op::Change;
 use crate::reply::Error;
+use crate::stats::now_ms;
+use crate::store::ValueView;
 
 struct Server {
     journal: Journal,
@@ -46,9 +50,9 @@ impl Server {
 
     fn members(&self, key: &[u8]) -> Vec<Vec<u8>> {
         let keyspace = self.store.read();
-        let set = View::committed(&keyspace).set(0, key);
-        let mut members: Vec<_> =
-            set.iter().flat_map(crate::store::SetView::members).map(<[u8]>::to_vec).collect();
+        let set = View::committed(&keyspace, now_ms()).set(0, key).unwrap();
+        let members = set.iter().flat_map(crate::store::SetView::members);
+        let mut members: Vec<_> = members.map(|(member, _)| member.to_vec()).collect();
         members.sort();
         members
     }
@@ -63,19 +67,23 @@ fn shared(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 
+fn write(database: u8, change: Change) -> Item {
+    Item::Write(Op { database, change })
+}
+
 fn sadd(key: &[u8], members: &[&[u8]]) -> Item {
     let members = members.iter().map(|member| shared(member)).collect();
-    Item::Write(Op::Sadd { database: 0, key: shared(key), members })
+    write(0, Change::Sadd { key: shared(key), members })
 }
 
 fn srem(key: &[u8], members: &[&[u8]]) -> Item {
     let members = members.iter().map(|member| shared(member)).collect();
-    Item::Write(Op::Srem { database: 0, key: shared(key), members })
+    write(0, Change::Srem { key: shared(key), members })
 }
 
 fn scard(key: &[u8]) -> Item {
     let read = |view: &View<'_>, database: u8, request: Request<'_>| {
-        Reply::count(view.set(database, request.arg(1)).map_or(0, |set| set.len()))
+        Ok(Reply::count(view.set(database, request.arg(1))?.map_or(0, |set| set.len())))
     };
     Item::Read(Query { read, database: 0, request: OwnedRequest::from_args(&[b"SCARD", key]) })
 }
@@ -129,10 +137,10 @@ async fn a_read_behind_a_write_sees_what_it_changed() {
 async fn all_that_changes_a_database_survives_a_restart() {
     let (_folder, path) = folder();
     let server = Server::at(&path).await;
-    let del = Item::Write(Op::Del { database: 0, keys: vec![shared(b"k"), shared(b"none")] });
-    let flush = |database| Item::Write(Op::Flushdb { database });
+    let del = write(0, Change::Del { keys: vec![shared(b"k"), shared(b"none")] });
+    let flush = |database| write(database, Change::Flushdb);
     let other = |database, member: &[u8]| {
-        Item::Write(Op::Sadd { database, key: shared(b"o"), members: vec![shared(member)] })
+        write(database, Change::Sadd { key: shared(b"o"), members: vec![shared(member)] })
     };
     server.submit(vec![sadd(b"k", &[b"1"]), del, sadd(b"k", &[b"2"])]).await;
     server.submit(vec![other(1, b"x"), flush(1), other(1, b"y"), other(15, b"z"), flush(15)]).await;
@@ -142,12 +150,12 @@ async fn all_that_changes_a_database_survives_a_restart() {
     assert_eq!(server.members(b"k"), [b"2"]);
     {
         let keyspace = server.store.read();
-        let view = View::committed(&keyspace);
-        let set = view.set(1, b"o").unwrap();
+        let view = View::committed(&keyspace, now_ms());
+        let set = view.set(1, b"o").unwrap().unwrap();
         assert!(set.contains(b"y") && set.len() == 1);
         assert_eq!(view.len(15), 0);
     }
-    server.submit(vec![Item::Write(Op::Flushall)]).await;
+    server.submit(vec![write(0, Change::Flushall)]).await;
     server.stop().await;
     let server = Server::at(&path).await;
     assert!(server.members(b"k").is_empty());
@@ -158,11 +166,11 @@ async fn all_that_changes_a_database_survives_a_restart() {
 async fn the_views_say_what_is_revoked_and_what_happened() {
     let (_folder, path) = folder();
     let server = Server::at(&path).await;
-    let del = Item::Write(Op::Del { database: 0, keys: vec![shared(b"gone")] });
+    let del = write(0, Change::Del { keys: vec![shared(b"gone")] });
     server.submit(vec![sadd(b"revoked", &[b"jti-1", b"jti-2"]), sadd(b"gone", &[b"jti-1"]), del]).await;
     server.submit(vec![srem(b"revoked", &[b"jti-2"]), sadd(b"revoked", &[b"\xff\x00"])]).await;
-    let other = Op::Sadd { database: 7, key: shared(b"other"), members: vec![shared(b"m")] };
-    server.submit(vec![Item::Write(other), Item::Write(Op::Flushdb { database: 7 })]).await;
+    let other = write(7, Change::Sadd { key: shared(b"other"), members: vec![shared(b"m")] });
+    server.submit(vec![other, write(7, Change::Flushdb)]).await;
 
     // While the daemon has the file open.
     let reader = Connection::open(&path).unwrap();
@@ -178,8 +186,201 @@ async fn the_views_say_what_is_revoked_and_what_happened() {
     assert_eq!(list("SELECT database || ' ' || key || ' ' || type FROM keys"), ["0 revoked set"]);
     assert_eq!(
         list("SELECT change || ' ' || key FROM history WHERE member = 'jti-2' AND at > '2026'"),
-        ["member added revoked", "member removed revoked"]
+        ["member set revoked", "member removed revoked"]
     );
+    server.stop().await;
+}
+
+/// Everything that a server holds.
+fn contents_of(server: &Server) -> Vec<String> {
+    let keyspace = server.store.read();
+    let view = View::committed(&keyspace, now_ms());
+    let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let mut all = Vec::new();
+    for database in 0..crate::limits::DATABASES {
+        for name in view.keys(database) {
+            let found = view.key(database, name).unwrap();
+            let value = match found.value {
+                ValueView::String(string) => show(string),
+                ValueView::Set(set) => {
+                    let member =
+                        |(member, expiry): (&[u8], Expiry)| format!("{}~{:?}", show(member), expiry.ms());
+                    let mut members: Vec<_> = set.members().map(member).collect();
+                    members.sort();
+                    members.join(",")
+                }
+            };
+            all.push(format!("{database} {} {value} {:?}", show(name), found.expiry.ms()));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn put(key: &[u8], member: &[u8], expiry: Expiry) -> Item {
+    let condition = crate::op::MemberCondition::Any;
+    write(0, Change::Saddex { key: shared(key), members: vec![shared(member)], expiry, condition })
+}
+
+fn set(key: &[u8], value: &[u8], expiry: Expiry) -> Item {
+    let (key, value, expiry) = (shared(key), shared(value), Some(expiry));
+    write(0, Change::Set { key, value, expiry, condition: None, answer: crate::op::SetAnswer::Ok })
+}
+
+fn rename(key: &[u8], new_key: &[u8]) -> Item {
+    write(0, Change::Rename { key: shared(key), new_key: shared(new_key), if_missing: false })
+}
+
+/// An end that no test lives to see.
+const FAR: Expiry = Expiry::at_ms(4_000_000_000_000);
+
+/// A bit of everything that leaves its mark in the file.
+fn everything() -> Vec<Item> {
+    let expire = |key, expiry| {
+        let condition = crate::op::ExpireConditions::default();
+        write(0, Change::Expire { key: shared(key), expiry, condition })
+    };
+    vec![
+        sadd(b"a", &[b"1", b"2"]),
+        put(b"a", b"2", FAR),
+        put(b"a", b"3", FAR),
+        srem(b"a", &[b"1"]),
+        rename(b"a", b"b"),
+        put(b"b", b"4", FAR),
+        set(b"s", b"text", Expiry::NEVER),
+        expire(b"s", FAR),
+        set(b"bytes\xff", b"\x00\xff", FAR),
+        expire(b"b", FAR),
+        write(0, Change::Move { key: shared(b"b"), to: 3 }),
+        rename(b"bytes\xff", b"c"),
+        sadd(b"taken", &[b"1"]),
+        sadd(b"over", &[b"gone"]),
+        rename(b"taken", b"over"),
+        sadd(b"string over set", &[b"gone"]),
+        set(b"string over set", b"here", Expiry::NEVER),
+        write(0, Change::Swapdb { first: 0, second: 5 }),
+        sadd(b"in the other's space", &[b"1"]),
+        write(5, Change::Sadd { key: shared(b"over"), members: vec![shared(b"2")] }),
+        write(5, Change::Swapdb { first: 5, second: 3 }),
+        write(3, Change::Persist { key: shared(b"s") }),
+    ]
+}
+
+#[tokio::test]
+async fn every_effect_is_there_after_a_restart() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    for item in everything() {
+        let replies = server.submit(vec![item]).await;
+        assert!(!matches!(replies[0], Reply::Error(_)), "{replies:?}");
+    }
+    let before = contents_of(&server);
+    let far = FAR.ms();
+    let expected = [
+        "0 in the other\\'s space 1~None None".to_owned(),
+        "3 c \\x00\\xff ".to_owned() + &format!("{far:?}"),
+        "3 over 1~None,2~None None".to_owned(),
+        "3 s text None".to_owned(),
+        "3 string over set here None".to_owned(),
+        format!("5 b 2~{far:?},3~{far:?},4~{far:?} {far:?}"),
+    ];
+    assert_eq!(before, expected);
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!(contents_of(&server), before);
+    // The spaces that SWAPDB exchanged are still told apart.
+    server.submit(vec![sadd(b"more", &[b"1"]), write(3, Change::Flushdb)]).await;
+    server.stop().await;
+    let server = Server::at(&path).await;
+    let left = contents_of(&server);
+    assert_eq!(left, [&expected[0], "0 more 1~None None", &expected[5]]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_views_follow_renames_swaps_and_ends() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(everything()).await;
+    let reader = Connection::open(&path).unwrap();
+    let list = |sql: &str| -> Vec<String> {
+        let mut statement = reader.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        list("SELECT format('%d %s %s %s', database, key, member, expires) FROM revocations ORDER BY 1"),
+        [
+            "0 in the other's space 1 ",
+            "3 over 1 ",
+            "3 over 2 ",
+            "5 b 2 2096-10-02 07:06:40.000",
+            "5 b 3 2096-10-02 07:06:40.000",
+            "5 b 4 2096-10-02 07:06:40.000"
+        ]
+    );
+    assert_eq!(
+        list(
+            "SELECT format('%d %s %s %s %s', database, key, type, quote(value), expires) FROM keys ORDER BY 1"
+        ),
+        [
+            "0 in the other's space set NULL ",
+            "3 c string X'00FF' 2096-10-02 07:06:40.000",
+            "3 over set NULL ",
+            "3 s string 'text' ",
+            "3 string over set string 'here' ",
+            "5 b set NULL 2096-10-02 07:06:40.000"
+        ]
+    );
+    assert_eq!(
+        list("SELECT change || ' ' || coalesce(expires, 'never') FROM history WHERE key = 's'"),
+        ["string set never", "key expires 2096-10-02 07:06:40.000", "key expires never"]
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_ended_is_gone_from_the_views_too() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let soon = Expiry::at_ms(now_ms() + 300);
+    server.submit(vec![put(b"k", b"short", soon), sadd(b"k", &[b"long"]), set(b"s", b"", soon)]).await;
+    while !soon.is_due(now_ms()) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(contents_of(&server), ["0 k long~None None"]);
+    let reader = Connection::open(&path).unwrap();
+    let count = |sql: &str| reader.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM revocations"), 1);
+    assert_eq!(count("SELECT count(*) FROM keys"), 1);
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!(contents_of(&server), ["0 k long~None None"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_ends_is_swept_though_nobody_touches_it() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let soon = Expiry::at_ms(now_ms() + 300);
+    server.submit((0..100).map(|i| set(format!("k{i}").as_bytes(), b"", soon)).collect()).await;
+    server.submit((0..100).map(|i| put(b"set", format!("m{i}").as_bytes(), soon)).collect()).await;
+    while server.stats.expired_keys.get() < 101 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.store.read().len_at(0, 0), 0, "even at a time when they had not ended");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn time_does_not_run_back_over_a_restart() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(vec![sadd(b"k", &[b"1"])]).await;
+    let time_ms = server.store.read().time_ms();
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!(server.store.read().time_ms(), time_ms);
     server.stop().await;
 }
 
@@ -379,15 +580,12 @@ async fn damage_is_refused_and_left_as_it_is() {
             "unknown effect",
             Box::new(move |path| sql(path, "UPDATE journal SET effect = 77 WHERE sequence = 100")),
         ),
-        ("no member", Box::new(move |path| sql(path, "UPDATE journal SET member = NULL WHERE effect = 1"))),
+        ("no member", Box::new(move |path| sql(path, "UPDATE journal SET value = NULL WHERE effect = 1"))),
         (
             "no such set",
             Box::new(move |path| sql(path, "UPDATE journal SET container = 9 WHERE sequence = 100")),
         ),
-        (
-            "no such database",
-            Box::new(move |path| sql(path, "UPDATE journal SET database = 99 WHERE effect = 1")),
-        ),
+        ("no such space", Box::new(move |path| sql(path, "UPDATE journal SET space = 99 WHERE effect = 1"))),
         ("no table", Box::new(move |path| sql(path, "DROP TABLE journal"))),
         (
             "lost row in a copy without a log",
@@ -482,7 +680,7 @@ async fn a_transaction_is_void_if_the_same_commit_has_changed_what_it_watches() 
     let is_void = [Reply::Integer(1), Reply::NullArray];
     let batch = vec![sadd(b"k", &[b"1"]), transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"x", b"k"]))];
     assert_eq!(server.submit(batch).await, is_void);
-    let flush = Item::Write(Op::Flushall);
+    let flush = write(0, Change::Flushall);
     let batch = vec![flush, transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];
     assert_eq!(server.submit(batch).await, [Reply::OK, Reply::NullArray]);
     let batch = vec![sadd(b"m", &[b"1"]), transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];

@@ -2,17 +2,18 @@
 //!
 //! A change is noted together with its application, which makes it visible: who begins to watch a key and then
 //! reads it either reads the change, or has it noted. What the commit at hand has staged, and not applied yet, a
-//! transaction in the same commit looks up for itself.
+//! transaction in the same commit looks up for itself; and what has ended by itself, since nobody notes that.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use bytes::Bytes;
 
 use crate::effect::Effect;
 use crate::limits::WATCHED_KEYS;
-use crate::store::{Changes, Keyspace, View};
+use crate::stats::now_ms;
+use crate::store::{Changes, Keyspace, Store, ValueView, View};
 
 /// A database and a key there.
 type Place = (u8, Bytes);
@@ -28,8 +29,20 @@ pub(super) struct Watches(Mutex<AHashMap<Place, Vec<Note>>>);
 #[derive(Debug)]
 pub struct Watched {
     watches: Arc<Watches>,
-    places: AHashSet<Place>,
+    store: Arc<Store>,
+    /// The keys, and how much was there when watching began.
+    places: AHashMap<Place, Size>,
     note: Note,
+}
+
+/// How much is at a key: its members, or 1 for a string; nothing, if it is not there. What ends by itself makes it less.
+type Size = Option<usize>;
+
+fn size(view: &View<'_>, (database, key): &Place) -> Size {
+    view.key(*database, key).map(|found| match found.value {
+        ValueView::String(_) => 1,
+        ValueView::Set(set) => set.len(),
+    })
 }
 
 impl Watches {
@@ -48,16 +61,13 @@ impl Held<'_> {
         if self.0.is_empty() {
             return;
         }
+        let view = View::committed(before, changes.time_ms());
         for touched in touched(changes.effects()) {
-            match touched {
-                Touched::Key(place) => tell(self.0.get(&place)),
-                Touched::Database(database) => {
-                    let watches = self.0.iter();
-                    tell(
-                        watches
-                            .filter(|(place, _)| takes_away(database, place, before))
-                            .map(|(_, notes)| notes),
-                    );
+            match &touched {
+                Touched::Key(place) => tell(self.0.get(place)),
+                Touched::Databases(..) => {
+                    let touches = |place: &Place| touched.includes(place, &view);
+                    tell(self.0.iter().filter(|(place, _)| touches(place)).map(|(_, notes)| notes));
                 }
             }
         }
@@ -70,44 +80,46 @@ fn tell<'a>(watching: impl IntoIterator<Item = &'a Vec<Note>>) {
 
 impl Watched {
     /// Watches nothing yet.
-    pub(super) fn new(watches: Arc<Watches>) -> Self {
-        Self { watches, places: AHashSet::new(), note: Note::default() }
+    pub(super) fn new(watches: Arc<Watches>, store: Arc<Store>) -> Self {
+        Self { watches, store, places: AHashMap::new(), note: Note::default() }
     }
 
     /// Watches one more key. Returns whether there was room for it; a transaction that would depend on a key
     /// that is not watched is void.
     pub fn add(&mut self, database: u8, key: &[u8]) -> bool {
         let place = (database, Bytes::copy_from_slice(key));
-        if self.places.contains(&place) {
+        if self.places.contains_key(&place) {
             return true;
         }
         let has_room = self.places.len() < WATCHED_KEYS;
         if has_room {
             self.watches.hold().0.entry(place.clone()).or_default().push(Arc::clone(&self.note));
-            self.places.insert(place);
+            let size = size(&View::committed(&self.store.read(), now_ms()), &place);
+            self.places.insert(place, size);
         } else {
             self.note.store(true, SeqCst);
         }
         has_room
     }
 
-    /// Whether one of the keys has changed since it is watched: by what was applied, or by what is staged on
-    /// `before`.
-    pub(super) fn has_changed(&self, staged: &[Effect<Bytes>], before: &Keyspace) -> bool {
-        let is_watched = |touched| match touched {
-            Touched::Key(place) => self.places.contains(&place),
-            Touched::Database(database) => {
-                self.places.iter().any(|place| takes_away(database, place, before))
-            }
+    /// Whether one of the keys has changed since it is watched: by what was applied, by what is staged on `before`, or
+    /// by itself at this time.
+    pub(super) fn has_changed(&self, staged: &[Effect<Bytes>], before: &Keyspace, now_ms: i64) -> bool {
+        let view = View::committed(before, now_ms);
+        let is_watched = |touched: Touched| match &touched {
+            Touched::Key(place) => self.places.contains_key(place),
+            Touched::Databases(..) => self.places.keys().any(|place| touched.includes(place, &view)),
         };
-        self.note.load(SeqCst) || touched(staged).any(is_watched)
+        self.note.load(SeqCst)
+            || touched(staged).any(is_watched)
+            || self.places.iter().any(|(place, before)| size(&view, place) != *before)
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
         let mut watches = self.watches.hold();
-        for place in &self.places {
+        for place in self.places.keys() {
             if let Some(notes) = watches.0.get_mut(place) {
                 notes.retain(|note| !Arc::ptr_eq(note, &self.note));
                 if notes.is_empty() {
@@ -119,32 +131,55 @@ impl Drop for Watched {
 }
 
 /// What an effect touches.
-#[derive(PartialEq)]
 enum Touched {
     Key(Place),
-    Database(u8),
+    /// All keys of two databases, which may be the same one.
+    Databases(u8, u8),
+}
+
+impl Touched {
+    /// Whether the key at this place is touched. For one that was in neither database, nothing changes.
+    fn includes(&self, place: &Place, before: &View<'_>) -> bool {
+        let (database, key) = place;
+        match self {
+            Self::Key(touched) => touched == place,
+            Self::Databases(first, second) => {
+                let is_there = |database: &u8| before.key(*database, key).is_some();
+                [first, second].contains(&database) && [first, second].into_iter().any(is_there)
+            }
+        }
+    }
 }
 
 /// What the effects touch. The many of one command are one, as a rule.
 fn touched(effects: &[Effect<Bytes>]) -> impl Iterator<Item = Touched> {
-    effects.chunk_by(|a, b| place(a) == place(b)).map(|alike| match place(&alike[0]) {
-        (database, Some(key)) => Touched::Key((database, key.clone())),
-        (database, None) => Touched::Database(database),
-    })
+    let alike = effects.chunk_by(|a, b| matches!((member_of(a), member_of(b)), (Some(a), Some(b)) if a == b));
+    alike.flat_map(|alike| touched_by(&alike[0])).flatten()
 }
 
-/// The database and, if it is not all of it, the key that an effect is about.
-fn place(effect: &Effect<Bytes>) -> (u8, Option<&Bytes>) {
+/// The key of the set that an effect on a member changes.
+fn member_of(effect: &Effect<Bytes>) -> Option<(u8, &Bytes)> {
     match effect {
-        Effect::SetCreated { database, key, .. }
-        | Effect::KeyRemoved { database, key, .. }
-        | Effect::MemberAdded { database, key, .. }
-        | Effect::MemberRemoved { database, key, .. } => (*database, Some(key)),
-        Effect::DatabaseFlushed { database } => (*database, None),
+        Effect::MemberSet { database, key, .. } | Effect::MemberRemoved { database, key, .. } => {
+            Some((*database, key))
+        }
+        _ => None,
     }
 }
 
-/// Whether flushing a database takes a key away: for one that was not there, nothing changes.
-fn takes_away(flushed: u8, (database, key): &Place, before: &Keyspace) -> bool {
-    flushed == *database && View::committed(before).set(*database, key).is_some()
+fn touched_by(effect: &Effect<Bytes>) -> [Option<Touched>; 2] {
+    let key = |database: &u8, key: &Bytes| Some(Touched::Key((*database, key.clone())));
+    match effect {
+        Effect::SetMoved { from_database, from, database, key: to, .. } => {
+            [key(from_database, from), key(database, to)]
+        }
+        Effect::StringSet { database, key: at, .. }
+        | Effect::SetCreated { database, key: at, .. }
+        | Effect::KeyExpiry { database, key: at, .. }
+        | Effect::KeyRemoved { database, key: at, .. }
+        | Effect::MemberSet { database, key: at, .. }
+        | Effect::MemberRemoved { database, key: at, .. } => [key(database, at), None],
+        Effect::DatabaseFlushed { database } => [Some(Touched::Databases(*database, *database)), None],
+        Effect::DatabasesSwapped { first, second } => [Some(Touched::Databases(*first, *second)), None],
+    }
 }

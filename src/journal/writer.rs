@@ -12,14 +12,13 @@ use tokio::sync::oneshot;
 
 use super::error::{AppendError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
-use super::sqlite::{JournalFile, SyncPolicy};
+use super::sqlite::{Entry, JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::evaluate;
-use crate::effect::Effect;
-use crate::limits::COMMIT_REQUESTS;
+use crate::limits::{COMMIT_REQUESTS, SWEEP_SEGMENTS};
 use crate::reply::{Error, Reply};
-use crate::stats::{Stats, since_epoch};
+use crate::stats::{Stats, now_ms, since_epoch};
 use crate::store::{Changes, Removed, Staged, Store, View};
 
 /// Rows of the replay between two reports of how far it is.
@@ -30,6 +29,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time between two syncs where the policy is once in a second.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest time between two looks at what has ended, whatever the clock does meanwhile.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keys and members that are freed at once; more than that, in a thread of its own.
 const FREE_AT_ONCE: usize = 1_000;
@@ -97,7 +99,7 @@ impl Writer {
         journal.rows_to_load.store(total, Relaxed);
         let mut keyspace = self.store.load();
         let mut reported = started;
-        self.file.replay(|rows, effect| {
+        self.file.replay(|rows, entry| {
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -106,8 +108,15 @@ impl Writer {
                     reported = Instant::now();
                 }
             }
-            let apply = |effect| keyspace.apply(&effect, &mut Removed::default());
-            effect.map_or(Ok(()), apply).map_err(|misfit| misfit.to_string())
+            match entry {
+                Entry::Time(time_ms) => {
+                    keyspace.advance(time_ms);
+                    Ok(())
+                }
+                Entry::Effect(effect) => keyspace.apply(&effect, &mut Removed::default()),
+                Entry::Nothing => Ok(()),
+            }
+            .map_err(|misfit| misfit.to_string())
         })?;
         drop(keyspace);
         self.syncing.prepare(&self.file)?;
@@ -120,11 +129,13 @@ impl Writer {
 
     fn serve(&mut self) {
         loop {
-            let Waiting { mut batches, checkpoints, is_closed } = self.queue.take(self.syncing.due_in());
+            let Waiting { mut batches, checkpoints, is_closed } = self.queue.take(self.idle_time());
             while !batches.is_empty() {
                 let rest = batches.split_off(commit_len(&batches));
                 self.commit(std::mem::replace(&mut batches, rest));
+                self.sweep();
             }
+            self.sweep();
             self.sync_if_due();
             if !checkpoints.is_empty() {
                 let outcome = self.checkpoint();
@@ -145,7 +156,7 @@ impl Writer {
         }
         let (replies, changes) = self.evaluate(&batches);
         if !changes.effects().is_empty() {
-            if let Err(error) = self.append(changes.effects()) {
+            if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
                 return self.refuse(batches, &reason);
             }
@@ -159,7 +170,7 @@ impl Writer {
 
     fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes) {
         let keyspace = self.store.read();
-        let mut staged = Staged::new(&keyspace);
+        let mut staged = Staged::new(&keyspace, now_ms());
         let mut reply = |item: &Item| {
             let reply = self.evaluate_item(item, &mut staged);
             staged.end_op();
@@ -174,7 +185,7 @@ impl Writer {
             Item::Write(op) => evaluate(op, staged),
             Item::Read(query) => self.read(&staged.view(), query),
             Item::Transaction { watched: Some(watched), .. }
-                if watched.has_changed(staged.effects(), staged.base()) =>
+                if watched.has_changed(staged.effects(), staged.base(), staged.now_ms()) =>
             {
                 Reply::NullArray
             }
@@ -194,6 +205,25 @@ impl Writer {
         }
     }
 
+    /// How long there may be nothing to do.
+    fn idle_time(&self) -> Option<Duration> {
+        let earliest = self.store.read().earliest().ms();
+        let sweep_in = earliest.map(|ms| (ms - now_ms()).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
+        let sweep_in = sweep_in.map(|ms| Duration::from_millis(ms as u64));
+        [self.syncing.due_in(), sweep_in].into_iter().flatten().min()
+    }
+
+    /// Takes some of what has ended out of memory. The journal has said before when it ends.
+    fn sweep(&self) {
+        let now_ms = now_ms();
+        if !self.store.read().earliest().is_due(now_ms) {
+            return;
+        }
+        let swept = self.store.load().sweep(now_ms, SWEEP_SEGMENTS);
+        self.stats.expired_keys.add(swept.keys.len() as u64);
+        free(swept.removed);
+    }
+
     fn read(&self, view: &View<'_>, query: &Query) -> Reply {
         let reply = query.run(view);
         let lookups = view.lookups();
@@ -202,9 +232,9 @@ impl Writer {
         reply
     }
 
-    fn append(&mut self, effects: &[Effect<bytes::Bytes>]) -> Result<(), AppendError> {
+    fn append(&mut self, changes: &Changes) -> Result<(), AppendError> {
         let started = Instant::now();
-        let outcome = self.file.append(effects, since_epoch().as_millis() as i64);
+        let outcome = self.file.append(changes.effects(), changes.time_ms());
         let journal = &self.stats.journal;
         match outcome {
             Ok(rows) => {
@@ -263,7 +293,7 @@ impl Writer {
     fn refuse(&self, batches: Vec<Batch>, reason: &str) {
         for batch in batches {
             let keyspace = self.store.read();
-            let staged = Staged::new(&keyspace);
+            let staged = Staged::new(&keyspace, now_ms());
             let reply = |item: &Item| refusal(item, &staged, reason);
             let _ = batch.reply.send(batch.items.iter().map(reply).collect());
         }
@@ -309,7 +339,9 @@ fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
         Item::Transaction { items, .. } if items.iter().any(|item| matches!(item, Item::Write(_))) => {
             Error::Misconf(reason.to_owned()).into()
         }
-        Item::Transaction { watched: Some(watched), .. } if watched.has_changed(&[], nothing.base()) => {
+        Item::Transaction { watched: Some(watched), .. }
+            if watched.has_changed(&[], nothing.base(), nothing.now_ms()) =>
+        {
             Reply::NullArray
         }
         Item::Transaction { items, .. } => {
@@ -402,7 +434,7 @@ mod tests {
     #[test]
     fn a_commit_takes_whole_batches_and_at_least_one() {
         let batch = |items: usize| {
-            let op = || Item::Write(crate::op::Op::Flushall);
+            let op = || Item::Write(crate::op::Op { database: 0, change: crate::op::Change::Flushall });
             Batch { items: std::iter::repeat_with(op).take(items).collect(), reply: oneshot::channel().0 }
         };
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);

@@ -1,43 +1,86 @@
-//! The keys of all databases and what they are bound to: memory as the journal says it is.
+//! The keys of all databases and what they hold: memory as the journal says it is.
 
 use std::ops::Range;
 
 use ahash::RandomState;
 
 use super::set::{Set, hash_of};
-use super::table::Table;
+use super::table::{Fate, Table};
 use crate::effect::{ContainerId, Effect};
+use crate::expiry::{Expires, Expiry};
 use crate::limits::DATABASES;
 
-/// All data. Only [`Keyspace::apply`] changes it.
+/// All data. Only [`Keyspace::apply`] changes it; [`Keyspace::sweep`] takes out what has ended, which nobody sees.
 #[derive(Debug)]
 pub struct Keyspace {
     /// Keyed at random, so that nobody can aim keys or members at one segment.
     hasher: RandomState,
-    databases: [Table<Key>; DATABASES as usize],
+    databases: [Database; DATABASES as usize],
     next_container: ContainerId,
+    /// The time of the latest change: nobody reads the state of an earlier one, whatever the clock says.
+    time_ms: i64,
 }
 
-/// A key and what it is bound to.
+/// The keys of one database.
+#[derive(Debug)]
+struct Database {
+    keys: Table<Key>,
+    /// How many of them end by themselves. (That of a key whose members end is not such a one.)
+    ending: usize,
+}
+
+impl Database {
+    const fn new() -> Self {
+        Self { keys: Table::new(), ending: 0 }
+    }
+}
+
+/// A key, what it holds, and when it ends.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: Box<[u8]>,
-    pub(super) container: ContainerId,
-    pub(super) set: Set,
+    pub(super) expiry: Expiry,
+    pub(super) value: Value,
+}
+
+#[derive(Debug)]
+pub(super) enum Value {
+    String(Box<[u8]>),
+    Set(ContainerId, Set),
+}
+
+impl Key {
+    /// Whether the key is there at this time: neither has it ended, nor have all its members.
+    pub(super) fn is_live(&self, now_ms: i64) -> bool {
+        let is_empty = match &self.value {
+            Value::String(_) => false,
+            Value::Set(_, set) => set.is_empty_at(now_ms),
+        };
+        !self.expiry.is_due(now_ms) && !is_empty
+    }
+
+    fn is_ending(&self) -> bool {
+        self.expiry != Expiry::NEVER
+    }
+}
+
+impl Expires for Key {
+    fn earliest(&self) -> Expiry {
+        match &self.value {
+            Value::String(_) => self.expiry,
+            Value::Set(_, set) => self.expiry.min(set.earliest()),
+        }
+    }
 }
 
 /// An effect that does not fit the state it is applied to: it was not written by this program, or not behind
 /// the effects that it stands behind now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misfit {
-    /// A key is created that is there already.
-    KeyExists,
-    /// A change to a key, or to a container at a key, that is not there.
+    /// A change to a key that is not there.
     NoSuchKey,
-    /// A member is added that is there already.
-    MemberExists,
-    /// A member is removed that is not there.
-    NoSuchMember,
+    /// A change to a container that is not at the key.
+    NoSuchContainer,
     /// A database that there is not.
     NoSuchDatabase,
 }
@@ -45,17 +88,15 @@ pub enum Misfit {
 impl std::fmt::Display for Misfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::KeyExists => "it creates a key that exists",
             Self::NoSuchKey => "it changes a key that does not exist",
-            Self::MemberExists => "it adds a member that exists",
-            Self::NoSuchMember => "it removes a member that does not exist",
+            Self::NoSuchContainer => "it changes a set that is not at its key",
             Self::NoSuchDatabase => "it names a database that does not exist",
         })
     }
 }
 
-/// What an effect took out of the keyspace. Freeing it can take long: it is handed out so that the caller
-/// can do that where nobody waits.
+/// What was taken out of the keyspace. Freeing it can take long: it is handed out so that the caller can do that
+/// where nobody waits.
 #[derive(Debug, Default)]
 pub struct Removed(Vec<Table<Key>>, Vec<Key>);
 
@@ -63,9 +104,13 @@ impl Removed {
     /// How many keys and members there are to free.
     #[must_use]
     pub fn len(&self) -> usize {
+        let weight = |key: &Key| match &key.value {
+            Value::String(_) => 1,
+            Value::Set(_, set) => 1 + set.len(),
+        };
         let keys = self.0.iter().flat_map(Table::iter).chain(&self.1);
         // Counting stops where the exact number no longer matters: there may be millions of keys.
-        keys.take(10_000).map(|key| 1 + key.set.len()).sum()
+        keys.take(10_000).map(weight).sum()
     }
 
     /// Whether there is nothing to free.
@@ -75,25 +120,59 @@ impl Removed {
     }
 }
 
+/// What has ended and was swept, in no order.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Keys, with the databases in which they stood.
+    pub keys: Vec<(u8, Box<[u8]>)>,
+    /// What they held.
+    pub removed: Removed,
+}
+
 impl Default for Keyspace {
     fn default() -> Self {
         Self {
             hasher: RandomState::new(),
-            databases: [const { Table::new() }; DATABASES as usize],
+            databases: [const { Database::new() }; DATABASES as usize],
             next_container: ContainerId(1),
+            time_ms: 0,
         }
     }
 }
 
 impl Keyspace {
-    /// The number of keys in a database.
+    /// The number of keys in a database at this time.
     ///
     /// # Panics
     ///
     /// Here and below: if there is no such database, which SELECT has checked.
     #[must_use]
-    pub fn len(&self, database: u8) -> usize {
-        self.databases[usize::from(database)].len()
+    pub fn len_at(&self, database: u8, now_ms: i64) -> usize {
+        let keys = self.table(database);
+        keys.len() - keys.perhaps_due(now_ms).filter(|key| !key.is_live(now_ms)).count()
+    }
+
+    /// The number of keys in a database that have an end, those included that are due and not swept yet.
+    #[must_use]
+    pub fn ending(&self, database: u8) -> usize {
+        self.databases[usize::from(database)].ending
+    }
+
+    /// The time of the latest change, in milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
+    /// Says that what is applied next was decided at this time.
+    pub fn advance(&mut self, time_ms: i64) {
+        self.time_ms = self.time_ms.max(time_ms);
+    }
+
+    /// When something ends that was not swept yet, at the earliest.
+    #[must_use]
+    pub fn earliest(&self) -> Expiry {
+        self.databases.iter().map(|database| database.keys.earliest()).min().unwrap_or(Expiry::NEVER)
     }
 
     /// The id that the next container gets.
@@ -101,41 +180,71 @@ impl Keyspace {
         self.next_container
     }
 
+    fn table(&self, database: u8) -> &Table<Key> {
+        &self.databases[usize::from(database)].keys
+    }
+
     pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
         hash_of(&self.hasher, bytes)
     }
 
-    pub(super) fn get(&self, database: u8, key: &[u8]) -> Option<&Key> {
-        self.databases[usize::from(database)].get(self.hash(key), |k| *k.name == *key)
+    /// The key of this name, which may have ended.
+    pub(super) fn get(&self, database: u8, name: &[u8]) -> Option<&Key> {
+        self.table(database).get(self.hash(name), |key| *key.name == *name)
     }
 
-    pub(super) fn keys(&self, database: u8) -> impl Iterator<Item = &[u8]> {
-        self.databases[usize::from(database)].iter().map(|key| &*key.name)
+    /// The keys that there are at this time.
+    pub(super) fn keys(&self, database: u8, now_ms: i64) -> impl Iterator<Item = &[u8]> {
+        let keys = self.table(database).iter();
+        keys.filter(move |key| key.is_live(now_ms)).map(|key| &*key.name)
     }
 
-    pub(super) fn random_key(&self, database: u8) -> Option<&[u8]> {
-        self.databases[usize::from(database)].random().map(|key| &*key.name)
+    /// A key, each with the same chance; it may have ended.
+    pub(super) fn random_key(&self, database: u8) -> Option<&Key> {
+        self.table(database).random()
     }
 
     pub(super) fn scan_keys(
         &self,
         database: u8,
-        cursor: u64,
-        least: usize,
-        mut visit: impl FnMut(&[u8]),
+        (cursor, least): (u64, usize),
+        mut visit: impl FnMut(&Key),
     ) -> Range<u64> {
-        let keys = &self.databases[usize::from(database)];
-        keys.scan(cursor, least, |key| self.hash(&key.name), |key| visit(&key.name))
+        self.table(database).scan(cursor, least, |key| self.hash(&key.name), |key| visit(key))
     }
 
     pub(super) fn scan_members(
         &self,
         set: &Set,
-        cursor: u64,
-        least: usize,
+        from: (u64, usize),
+        now_ms: i64,
         visit: impl FnMut(&[u8]),
     ) -> Range<u64> {
-        set.scan(cursor, least, &self.hasher, visit)
+        set.scan(from, now_ms, &self.hasher, visit)
+    }
+
+    /// Takes out what has ended, as far as `budget` allows: looking at some two hundred keys or members costs one.
+    /// It changes nothing that anybody sees. What is left is due: [`Keyspace::earliest`] says so.
+    pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
+        let Self { hasher, databases, .. } = self;
+        let mut swept = Swept::default();
+        for (number, Database { keys, ending }) in (0..DATABASES).zip(databases) {
+            let decide = |key: &mut Key, budget: &mut usize| {
+                if let Value::Set(_, set) = &mut key.value
+                    && !key.expiry.is_due(now_ms)
+                {
+                    set.sweep(now_ms, budget, hasher);
+                }
+                if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
+            };
+            let removed = |key: Key| {
+                *ending -= usize::from(key.is_ending());
+                swept.keys.push((number, key.name.clone()));
+                swept.removed.1.push(key);
+            };
+            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, removed);
+        }
+        swept
     }
 
     /// Makes one effect true. What it removes is put into `removed`.
@@ -145,49 +254,97 @@ impl Keyspace {
     /// If the effect does not fit; the keyspace is then as before.
     pub fn apply<B: AsRef<[u8]>>(&mut self, effect: &Effect<B>, removed: &mut Removed) -> Result<(), Misfit> {
         match effect {
-            Effect::SetCreated { database, container, key } => {
-                self.create(*database, *container, key.as_ref())
+            Effect::StringSet { database, key, value, expiry } => {
+                let value = Value::String(value.as_ref().into());
+                let key = Key { name: key.as_ref().into(), expiry: *expiry, value };
+                self.put(*database, key, removed)
             }
-            Effect::KeyRemoved { database, container, key } => {
-                removed.1.push(self.remove(*database, *container, key.as_ref())?);
+            Effect::SetCreated { database, container, key, expiry } => {
+                self.next_container = ContainerId(container.0.saturating_add(1)).max(self.next_container);
+                let value = Value::Set(*container, Set::new());
+                let key = Key { name: key.as_ref().into(), expiry: *expiry, value };
+                self.put(*database, key, removed)
+            }
+            Effect::SetMoved { from_database, from, database, container, key, expiry } => {
+                self.database(*database)?;
+                self.set(*from_database, *container, from.as_ref())?;
+                let Some(moved) = self.take(*from_database, from.as_ref())? else { return Ok(()) };
+                let key = Key { name: key.as_ref().into(), expiry: *expiry, value: moved.value };
+                self.put(*database, key, removed)
+            }
+            Effect::KeyExpiry { database, key, expiry } => {
+                let (Database { keys, ending }, hasher) = self.database(*database)?;
+                let (hash, name) = (hash_of(hasher, key.as_ref()), key.as_ref());
+                let key = keys.get_mut(hash, |key| *key.name == *name).ok_or(Misfit::NoSuchKey)?;
+                *ending -= usize::from(key.is_ending());
+                key.expiry = *expiry;
+                *ending += usize::from(key.is_ending());
+                keys.note_expiry(hash, *expiry);
                 Ok(())
             }
-            Effect::MemberAdded { database, container, key, member } => {
+            Effect::KeyRemoved { database, container: _, key } => {
+                removed.1.extend(self.take(*database, key.as_ref())?);
+                Ok(())
+            }
+            Effect::MemberSet { database, container, key, member, expiry } => {
                 let hash = self.hash(member.as_ref());
                 let (set, hasher) = self.set(*database, *container, key.as_ref())?;
-                set.insert(hash, member.as_ref(), hasher).then_some(()).ok_or(Misfit::MemberExists)
+                set.put(hash, member.as_ref(), *expiry, hasher);
+                if *expiry != Expiry::NEVER {
+                    let (Database { keys, .. }, hasher) = self.database(*database)?;
+                    keys.note_expiry(hash_of(hasher, key.as_ref()), *expiry);
+                }
+                Ok(())
             }
             Effect::MemberRemoved { database, container, key, member } => {
                 let hash = self.hash(member.as_ref());
                 let (set, hasher) = self.set(*database, *container, key.as_ref())?;
-                set.remove(hash, member.as_ref(), hasher).then_some(()).ok_or(Misfit::NoSuchMember)
+                set.remove(hash, member.as_ref(), hasher);
+                Ok(())
             }
             Effect::DatabaseFlushed { database } => {
-                let keys = self.databases.get_mut(usize::from(*database)).ok_or(Misfit::NoSuchDatabase)?;
-                removed.0.push(std::mem::replace(keys, Table::new()));
+                let (database, _) = self.database(*database)?;
+                removed.0.push(std::mem::replace(database, Database::new()).keys);
+                Ok(())
+            }
+            Effect::DatabasesSwapped { first, second } => {
+                self.database(*first.max(second))?;
+                self.databases.swap(usize::from(*first), usize::from(*second));
                 Ok(())
             }
         }
     }
 
-    fn create(&mut self, database: u8, container: ContainerId, name: &[u8]) -> Result<(), Misfit> {
-        let Self { hasher, databases, next_container } = self;
-        let keys = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
-        let hash = hash_of(hasher, name);
-        if keys.get(hash, |key| *key.name == *name).is_some() {
-            return Err(Misfit::KeyExists);
+    fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
+        let Self { hasher, databases, .. } = self;
+        let database = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
+        Ok((database, hasher))
+    }
+
+    /// Puts a key where another of its name may be.
+    fn put(&mut self, database: u8, key: Key, removed: &mut Removed) -> Result<(), Misfit> {
+        let (Database { keys, ending }, hasher) = self.database(database)?;
+        let hash = hash_of(hasher, &key.name);
+        *ending += usize::from(key.is_ending());
+        match keys.get_mut(hash, |found| found.name == key.name) {
+            Some(found) => {
+                let earliest = key.earliest();
+                let before = std::mem::replace(found, key);
+                *ending -= usize::from(before.is_ending());
+                removed.1.push(before);
+                keys.note_expiry(hash, earliest);
+            }
+            None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
         }
-        let key = Key { name: name.into(), container, set: Set::new() };
-        keys.insert(hash, key, |key| hash_of(hasher, &key.name));
-        *next_container = ContainerId(container.0.saturating_add(1)).max(*next_container);
         Ok(())
     }
 
-    fn remove(&mut self, database: u8, container: ContainerId, name: &[u8]) -> Result<Key, Misfit> {
-        let Self { hasher, databases, .. } = self;
-        let keys = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
-        let is_it = |key: &Key| *key.name == *name && key.container == container;
-        keys.remove(hash_of(hasher, name), is_it, |key| hash_of(hasher, &key.name)).ok_or(Misfit::NoSuchKey)
+    fn take(&mut self, database: u8, name: &[u8]) -> Result<Option<Key>, Misfit> {
+        let (Database { keys, ending }, hasher) = self.database(database)?;
+        let is_it = |key: &Key| *key.name == *name;
+        let taken = keys.remove(hash_of(hasher, name), is_it, |key| hash_of(hasher, &key.name));
+        *ending -= usize::from(taken.as_ref().is_some_and(Key::is_ending));
+        Ok(taken)
     }
 
     fn set(
@@ -196,10 +353,11 @@ impl Keyspace {
         container: ContainerId,
         name: &[u8],
     ) -> Result<(&mut Set, &RandomState), Misfit> {
-        let Self { hasher, databases, .. } = self;
-        let keys = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
-        let is_it = |key: &Key| *key.name == *name && key.container == container;
-        let key = keys.get_mut(hash_of(hasher, name), is_it).ok_or(Misfit::NoSuchKey)?;
-        Ok((&mut key.set, hasher))
+        let (Database { keys, .. }, hasher) = self.database(database)?;
+        match keys.get_mut(hash_of(hasher, name), |key| *key.name == *name).map(|key| &mut key.value) {
+            Some(Value::Set(found, set)) if *found == container => Ok((set, hasher)),
+            Some(_) => Err(Misfit::NoSuchContainer),
+            None => Err(Misfit::NoSuchKey),
+        }
     }
 }

@@ -12,15 +12,19 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::limits::APPLY_EFFECTS;
 
-pub use self::keyspace::{Keyspace, Misfit, Removed};
+pub use self::keyspace::{Keyspace, Misfit, Removed, Swept};
 pub use self::staged::{Changes, Staged};
-pub use self::view::{Lookups, NextCursor, SetView, View};
+pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
 
 mod keyspace;
 mod set;
 mod staged;
 mod table;
 mod view;
+
+/// A key that holds something else than what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongType;
 
 /// The keyspace, shared between the readers and the one writer.
 #[derive(Debug, Default)]
@@ -42,6 +46,7 @@ impl Store {
         let mut removed = Removed::default();
         for run in changes.runs(APPLY_EFFECTS) {
             let mut keyspace = self.load();
+            keyspace.advance(changes.time_ms());
             run.iter().try_for_each(|effect| keyspace.apply(effect, &mut removed))?;
         }
         Ok(removed)

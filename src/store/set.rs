@@ -4,20 +4,46 @@ use std::ops::Range;
 
 use ahash::RandomState;
 
-use super::table::{END, Table};
+use super::table::{END, Fate, Table};
+use crate::expiry::{Expires, Expiry};
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
 const LIST_MEMBERS: usize = 16;
 
 /// A set's members: a list while there are few, a table from then on. A set that has become a table stays
 /// one, so that a set around the border doesn't change its form with each command.
+///
+/// A member that is due stays until it is swept, and until then only the functions that are told the time leave
+/// it out.
 #[derive(Debug)]
 pub(crate) struct Set(Form);
 
 #[derive(Debug)]
 enum Form {
-    List(Vec<Box<[u8]>>),
-    Table(Table<Box<[u8]>>),
+    List(Vec<Member>),
+    Table(Box<Table<Member>>),
+}
+
+/// A member, and when it ends.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) expiry: Expiry,
+}
+
+impl Expires for Member {
+    fn earliest(&self) -> Expiry {
+        self.expiry
+    }
+}
+
+impl Expires for Set {
+    fn earliest(&self) -> Expiry {
+        match &self.0 {
+            Form::List(members) => members.iter().map(|m| m.expiry).min().unwrap_or(Expiry::NEVER),
+            Form::Table(members) => members.earliest(),
+        }
+    }
 }
 
 impl Set {
@@ -26,7 +52,7 @@ impl Set {
         Self(Form::List(Vec::new()))
     }
 
-    /// The number of members.
+    /// The number of members, those included that are due and not swept yet.
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             Form::List(members) => members.len(),
@@ -34,78 +60,124 @@ impl Set {
         }
     }
 
-    /// Whether `member`, which has this hash, is in the set.
-    pub(crate) fn contains(&self, hash: u64, member: &[u8]) -> bool {
-        match &self.0 {
-            Form::List(members) => members.iter().any(|m| **m == *member),
-            Form::Table(members) => members.get(hash, |m| **m == *member).is_some(),
-        }
+    /// The number of members at this time.
+    pub(crate) fn len_at(&self, now_ms: i64) -> usize {
+        let is_due = |member: &&Member| member.expiry.is_due(now_ms);
+        let due = match &self.0 {
+            Form::List(members) => members.iter().filter(is_due).count(),
+            Form::Table(members) => members.perhaps_due(now_ms).filter(is_due).count(),
+        };
+        self.len() - due
     }
 
-    /// Puts a member into the set. Returns whether it was missing.
-    pub(crate) fn insert(&mut self, hash: u64, member: &[u8], hasher: &RandomState) -> bool {
-        if self.contains(hash, member) {
-            return false;
-        }
+    /// Whether there are no members at this time.
+    pub(crate) fn is_empty_at(&self, now_ms: i64) -> bool {
+        self.len() == 0 || (self.earliest().is_due(now_ms) && self.len_at(now_ms) == 0)
+    }
+
+    /// When `member`, which has this hash, ends; none, if it is not in the set.
+    pub(crate) fn expiry_of(&self, hash: u64, member: &[u8]) -> Option<Expiry> {
+        let is_it = |m: &Member| *m.name == *member;
+        let found = match &self.0 {
+            Form::List(members) => members.iter().find(|m| is_it(m)),
+            Form::Table(members) => members.get(hash, is_it),
+        };
+        found.map(|member| member.expiry)
+    }
+
+    /// Has a member be in the set until then.
+    pub(crate) fn put(&mut self, hash: u64, member: &[u8], expiry: Expiry, hasher: &RandomState) {
+        let is_it = |m: &Member| *m.name == *member;
+        let new = || Member { name: member.into(), expiry };
         match &mut self.0 {
-            Form::List(members) if members.len() < LIST_MEMBERS => {
-                members.reserve_exact(1);
-                members.push(member.into());
-            }
             Form::List(members) => {
-                let mut table = Table::new();
-                for listed in members.drain(..) {
-                    table.insert(hash_of(hasher, &listed), listed, |m| hash_of(hasher, m));
+                if let Some(member) = members.iter_mut().find(|m| is_it(m)) {
+                    member.expiry = expiry;
+                } else if members.len() < LIST_MEMBERS {
+                    members.reserve_exact(1);
+                    members.push(new());
+                } else {
+                    let mut table = Box::new(Table::new());
+                    for member in members.drain(..).chain([new()]) {
+                        table.insert(hash_of(hasher, &member.name), member, |m| hash_of(hasher, &m.name));
+                    }
+                    self.0 = Form::Table(table);
                 }
-                table.insert(hash, member.into(), |m| hash_of(hasher, m));
-                self.0 = Form::Table(table);
             }
-            Form::Table(members) => members.insert(hash, member.into(), |m| hash_of(hasher, m)),
+            Form::Table(members) => match members.get_mut(hash, is_it) {
+                Some(member) => {
+                    member.expiry = expiry;
+                    members.note_expiry(hash, expiry);
+                }
+                None => members.insert(hash, new(), |m| hash_of(hasher, &m.name)),
+            },
         }
-        true
     }
 
-    /// Takes a member out of the set. Returns whether it was there.
-    pub(crate) fn remove(&mut self, hash: u64, member: &[u8], hasher: &RandomState) -> bool {
+    /// Takes a member out of the set, if it is there.
+    pub(crate) fn remove(&mut self, hash: u64, member: &[u8], hasher: &RandomState) {
+        let is_it = |m: &Member| *m.name == *member;
         match &mut self.0 {
             Form::List(members) => {
-                let place = members.iter().position(|m| **m == *member);
-                place.map(|place| members.swap_remove(place)).is_some()
+                if let Some(place) = members.iter().position(is_it) {
+                    members.swap_remove(place);
+                }
             }
             Form::Table(members) => {
-                members.remove(hash, |m| **m == *member, |m| hash_of(hasher, m)).is_some()
+                members.remove(hash, is_it, |m| hash_of(hasher, &m.name));
             }
         }
     }
 
-    /// All members, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// Takes members out that are due, as far as `budget` allows: for a table, a segment of it costs one.
+    pub(crate) fn sweep(&mut self, now_ms: i64, budget: &mut usize, hasher: &RandomState) {
+        match &mut self.0 {
+            Form::List(members) => members.retain(|m| !m.expiry.is_due(now_ms)),
+            Form::Table(members) => {
+                let hash_of = |m: &Member| hash_of(hasher, &m.name);
+                members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, drop);
+            }
+        }
+    }
+
+    /// The members at this time, in no order.
+    pub(crate) fn iter(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
         let (list, table) = match &self.0 {
             Form::List(members) => (Some(members), None),
             Form::Table(members) => (None, Some(members)),
         };
-        list.into_iter().flatten().chain(table.into_iter().flat_map(Table::iter)).map(|member| &**member)
+        let all = list.into_iter().flatten().chain(table.into_iter().flat_map(|table| table.iter()));
+        all.filter(move |member| !member.expiry.is_due(now_ms))
     }
 
-    /// Visits members from position `cursor` on until it has visited `least` or there are no more; returns
-    /// the positions that were visited. A list is visited whole.
+    /// A member, each with the same chance; it may be due. None, if there are none.
+    pub(crate) fn random(&self) -> Option<&Member> {
+        match &self.0 {
+            Form::List(members) => members.get(fastrand::usize(..members.len().max(1))),
+            Form::Table(members) => members.random(),
+        }
+    }
+
+    /// Visits the members at this time from position `cursor` on until it has visited `least` or there are no more;
+    /// returns the positions that were visited. A list is visited whole.
     pub(crate) fn scan(
         &self,
-        cursor: u64,
-        least: usize,
+        (cursor, least): (u64, usize),
+        now_ms: i64,
         hasher: &RandomState,
         mut visit: impl FnMut(&[u8]),
     ) -> Range<u64> {
+        let mut visit = |member: &Member| {
+            if !member.expiry.is_due(now_ms) {
+                visit(&member.name);
+            }
+        };
         match &self.0 {
             Form::List(members) => {
-                for member in members {
-                    visit(member);
-                }
+                members.iter().for_each(visit);
                 cursor..END
             }
-            Form::Table(members) => {
-                members.scan(cursor, least, |m| hash_of(hasher, m), |member| visit(member))
-            }
+            Form::Table(members) => members.scan(cursor, least, |m| hash_of(hasher, &m.name), &mut visit),
         }
     }
 }
@@ -121,36 +193,81 @@ mod tests {
 
     use super::*;
 
+    const NOW_MS: i64 = 1_000;
+
     fn members(set: &Set) -> BTreeSet<Vec<u8>> {
-        set.iter().map(<[u8]>::to_vec).collect()
+        set.iter(NOW_MS).map(|member| member.name.to_vec()).collect()
+    }
+
+    fn put(set: &mut Set, name: &str, expiry: Expiry, hasher: &RandomState) {
+        set.put(hash_of(hasher, name.as_bytes()), name.as_bytes(), expiry, hasher);
+    }
+
+    fn expiry_of(set: &Set, name: &str, hasher: &RandomState) -> Option<Expiry> {
+        set.expiry_of(hash_of(hasher, name.as_bytes()), name.as_bytes())
+    }
+
+    /// Numbered members, every other of which is due.
+    fn half_due(len: usize, hasher: &RandomState) -> Set {
+        let mut set = Set::new();
+        for i in 0..len {
+            let expiry = Expiry::at_ms(if i % 2 == 0 { NOW_MS } else { NOW_MS + 1 });
+            put(&mut set, &format!("m{i}"), expiry, hasher);
+        }
+        set
     }
 
     #[test]
-    fn it_holds_what_was_inserted_and_not_removed_as_list_and_as_table() {
+    fn it_holds_what_was_put_and_not_removed_as_list_and_as_table() {
         let hasher = RandomState::new();
         for len in [0, 1, LIST_MEMBERS, LIST_MEMBERS + 1, 5_000] {
-            let mut set = Set::new();
-            let names: Vec<_> = (0..len).map(|i| format!("m{i}").into_bytes()).collect();
-            for name in &names {
-                assert!(set.insert(hash_of(&hasher, name), name, &hasher));
-                assert!(!set.insert(hash_of(&hasher, name), name, &hasher));
-            }
+            let mut set = set_of(len, &hasher);
             assert_eq!(set.len(), len);
-            assert_eq!(members(&set), names.iter().cloned().collect());
+            let names: Vec<_> = (0..len).map(|i| format!("m{i}")).collect();
+            assert_eq!(members(&set), names.iter().map(|name| name.clone().into_bytes()).collect());
             for name in &names {
-                assert!(set.contains(hash_of(&hasher, name), name));
-                assert!(set.remove(hash_of(&hasher, name), name, &hasher));
-                assert!(!set.contains(hash_of(&hasher, name), name));
+                assert_eq!(expiry_of(&set, name, &hasher), Some(Expiry::NEVER));
+                set.remove(hash_of(&hasher, name.as_bytes()), name.as_bytes(), &hasher);
+                assert_eq!(expiry_of(&set, name, &hasher), None);
             }
             assert_eq!(set.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_put_again_has_its_new_expiry() {
+        let hasher = RandomState::new();
+        for len in [1, LIST_MEMBERS + 1] {
+            let mut set = set_of(len, &hasher);
+            put(&mut set, "m0", Expiry::at_ms(5), &hasher);
+            assert_eq!(expiry_of(&set, "m0", &hasher), Some(Expiry::at_ms(5)));
+            assert_eq!((set.len(), set.earliest()), (len, Expiry::at_ms(5)));
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_neither_counted_nor_shown_before_it_is_swept() {
+        let hasher = RandomState::new();
+        for len in [2, LIST_MEMBERS, 5_000] {
+            let mut set = half_due(len, &hasher);
+            assert_eq!(
+                (set.len_at(NOW_MS - 1), set.len_at(NOW_MS), set.len_at(NOW_MS + 1)),
+                (len, len / 2, 0)
+            );
+            assert_eq!(members(&set).len(), len / 2);
+            assert!(!set.is_empty_at(NOW_MS) && set.is_empty_at(NOW_MS + 1));
+            let mut shown = 0;
+            set.scan((0, usize::MAX), NOW_MS, &hasher, |_| shown += 1);
+            assert_eq!(shown, len / 2);
+            set.sweep(NOW_MS, &mut { usize::MAX }, &hasher);
+            assert_eq!((set.len(), set.earliest()), (len / 2, Expiry::at_ms(NOW_MS + 1)));
         }
     }
 
     fn set_of(len: usize, hasher: &RandomState) -> Set {
         let mut set = Set::new();
         for i in 0..len {
-            let name = format!("m{i}");
-            set.insert(hash_of(hasher, name.as_bytes()), name.as_bytes(), hasher);
+            put(&mut set, &format!("m{i}"), Expiry::NEVER, hasher);
         }
         set
     }
@@ -163,7 +280,8 @@ mod tests {
             let mut met = BTreeSet::new();
             let mut cursor = 0;
             while cursor < END {
-                cursor = set.scan(cursor, 1, &hasher, |m| assert!(met.insert(m.to_vec()), "met twice")).end;
+                let visit = |m: &[u8]| assert!(met.insert(m.to_vec()), "met twice");
+                cursor = set.scan((cursor, 1), NOW_MS, &hasher, visit).end;
             }
             assert_eq!(met, members(&set));
         }
@@ -173,6 +291,6 @@ mod tests {
     fn a_list_is_walked_in_one_step() {
         let hasher = RandomState::new();
         let set = set_of(LIST_MEMBERS, &hasher);
-        assert_eq!(set.scan(0, 1, &hasher, |_| {}), 0..END, "it may be a table at the next");
+        assert_eq!(set.scan((0, 1), NOW_MS, &hasher, |_| {}), 0..END, "it may be a table at the next");
     }
 }

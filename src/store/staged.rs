@@ -2,23 +2,27 @@
 //! the batch has made so far.
 //!
 //! Ops are evaluated here, one behind the other, and each change leaves its effect. The keyspace itself is
-//! not touched: where the effects can't be journalled, the stage is dropped and nothing has happened.
+//! not touched: where the effects can't be journalled, the stage is dropped and nothing has happened. All of a
+//! stage is at one time; what has ended by then is not there.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
 
-use super::keyspace::Keyspace;
+use super::WrongType;
+use super::keyspace::{Key, Keyspace, Value};
 use super::set::Set;
 use super::view::View;
 use crate::effect::{ContainerId, Effect};
+use crate::expiry::Expiry;
 use crate::limits::DATABASES;
 
 /// The keyspace with changes laid over it.
 #[derive(Debug)]
 pub struct Staged<'a> {
     base: &'a Keyspace,
+    now_ms: i64,
     databases: [Option<StagedDatabase<'a>>; DATABASES as usize],
     next_container: ContainerId,
     changes: Changes,
@@ -29,14 +33,15 @@ pub struct Staged<'a> {
 pub struct Changes {
     effects: Vec<Effect<Bytes>>,
     op_ends: Vec<usize>,
+    time_ms: i64,
 }
 
 /// What changed in a database.
 #[derive(Debug)]
 pub(super) struct StagedDatabase<'a> {
-    /// The keyspace's own keys are gone; what is there stands in `keys`.
-    pub(super) is_flushed: bool,
-    /// The keys that changed, or whose members did.
+    /// The keyspace's database over which this is laid; none, if its keys are gone.
+    pub(super) base: Option<u8>,
+    /// The keys that changed, or whose values did.
     keys: HashTable<StagedKey<'a>>,
     /// The number of keys there are.
     pub(super) len: usize,
@@ -45,8 +50,24 @@ pub(super) struct StagedDatabase<'a> {
 #[derive(Debug)]
 pub(super) struct StagedKey<'a> {
     pub(super) name: Bytes,
-    /// What it is bound to; nothing, if it was removed.
-    pub(super) set: Option<StagedSet<'a>>,
+    /// Nothing, if the key is not there.
+    pub(super) held: Option<Held<'a>>,
+}
+
+/// What a key holds, and when it ends.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    pub(super) expiry: Expiry,
+    pub(super) value: StagedValue<'a>,
+}
+
+#[derive(Debug)]
+pub(super) enum StagedValue<'a> {
+    /// A string of the keyspace.
+    Unchanged(&'a [u8]),
+    /// Another string.
+    String(Bytes),
+    Set(StagedSet<'a>),
 }
 
 /// What changed in a set.
@@ -62,8 +83,9 @@ pub(super) struct StagedSet<'a> {
 
 #[derive(Debug)]
 pub(super) struct StagedMember {
-    pub(super) member: Bytes,
-    pub(super) is_present: bool,
+    pub(super) name: Bytes,
+    /// None, if it is not there.
+    pub(super) expiry: Option<Expiry>,
 }
 
 impl Changes {
@@ -71,6 +93,12 @@ impl Changes {
     #[must_use]
     pub fn effects(&self) -> &[Effect<Bytes>] {
         &self.effects
+    }
+
+    /// The time at which they were decided, in milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
     }
 
     /// The effects in runs of at least `least` (but for the last), cut only between ops.
@@ -90,21 +118,29 @@ impl Changes {
 }
 
 impl<'a> Staged<'a> {
-    /// A stage without changes.
+    /// A stage without changes, at this time or, where the clock was set back, that of the latest change.
     #[must_use]
-    pub fn new(base: &'a Keyspace) -> Self {
+    pub fn new(base: &'a Keyspace, now_ms: i64) -> Self {
+        let now_ms = now_ms.max(base.time_ms());
         Self {
             base,
+            now_ms,
             databases: [const { None }; DATABASES as usize],
             next_container: base.next_container(),
-            changes: Changes::default(),
+            changes: Changes { time_ms: now_ms, ..Changes::default() },
         }
+    }
+
+    /// The time of the stage, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
     }
 
     /// What a command behind the batch's writes reads.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View::staged(self.base, &self.databases)
+        View::staged(self.base, &self.databases, self.now_ms)
     }
 
     /// The keyspace below.
@@ -130,42 +166,143 @@ impl<'a> Staged<'a> {
         self.changes
     }
 
-    /// Adds `members` to the set at `key`, which is created if need be. Returns how many were new.
-    pub fn add_members(&mut self, database: u8, key: &Bytes, members: &[Bytes]) -> usize {
-        let Self { base, databases, next_container, changes } = self;
-        let staged = database_of(base, databases, database);
-        let (keys, len) = (&mut staged.keys, &mut staged.len);
-        let set = key_of(base, keys, staged.is_flushed, database, key).set.get_or_insert_with(|| {
-            let container = *next_container;
-            next_container.0 += 1;
-            *len += 1;
-            changes.effects.push(Effect::SetCreated { database, container, key: key.clone() });
-            StagedSet { container, base: None, members: HashTable::new(), len: 0 }
-        });
-        let before = changes.effects.len();
-        for member in members {
-            if set.put(base, member, true) {
-                changes.effects.push(Effect::MemberAdded {
+    /// Has `key` hold a string until `expiry`, whatever it holds so far. If that has passed, the key is gone.
+    pub fn set_string(&mut self, database: u8, key: &Bytes, value: Bytes, expiry: Expiry) {
+        if expiry.is_due(self.now_ms) {
+            self.remove_key(database, key);
+            return;
+        }
+        self.hold(database, key, Held { expiry, value: StagedValue::String(value.clone()) });
+        self.changes.effects.push(Effect::StringSet { database, key: key.clone(), value, expiry });
+    }
+
+    /// Has `key`, if it is there, end then; it is gone, if that has passed.
+    pub fn set_expiry(&mut self, database: u8, key: &Bytes, expiry: Expiry) {
+        if expiry.is_due(self.now_ms) {
+            self.remove_key(database, key);
+            return;
+        }
+        if let Some(held) = &mut self.key(database, key).0.held {
+            held.expiry = expiry;
+            self.changes.effects.push(Effect::KeyExpiry { database, key: key.clone(), expiry });
+        }
+    }
+
+    /// Gives what is at `from`, if there is something, another key, or one in another database, where nothing is
+    /// left of what is there.
+    pub fn move_key(&mut self, (from_database, from): (u8, &Bytes), (database, key): (u8, &Bytes)) {
+        let (staged, len) = self.key(from_database, from);
+        let Some(held) = staged.held.take() else { return };
+        *len -= 1;
+        let expiry = held.expiry;
+        let container = held.container();
+        let string = match &held.value {
+            StagedValue::Unchanged(string) => Bytes::copy_from_slice(string),
+            StagedValue::String(string) => string.clone(),
+            StagedValue::Set(_) => Bytes::new(),
+        };
+        self.hold(database, key, held);
+        let (from, key) = (from.clone(), key.clone());
+        match container {
+            Some(container) => {
+                self.changes.effects.push(Effect::SetMoved {
+                    from_database,
+                    from,
                     database,
-                    container: set.container,
-                    key: key.clone(),
-                    member: member.clone(),
+                    container,
+                    key,
+                    expiry,
                 });
             }
+            None => self.changes.effects.extend([
+                Effect::KeyRemoved { database: from_database, container, key: from },
+                Effect::StringSet { database, key, value: string, expiry },
+            ]),
         }
-        changes.effects.len() - before
+    }
+
+    /// Has those of `members` end at `expiry` of which `may` says so, told when they end so far or that they are not
+    /// there. Those that are not there are added, to a set that is created if need be; those that end by now are
+    /// removed. Returns how many were added.
+    ///
+    /// # Errors
+    ///
+    /// If `key` holds something other than a set.
+    pub fn put_members(
+        &mut self,
+        database: u8,
+        key: &Bytes,
+        members: &[Bytes],
+        expiry: Expiry,
+        may: impl Fn(Option<Expiry>) -> bool,
+    ) -> Result<usize, WrongType> {
+        let Self { base, now_ms, databases, next_container, changes } = self;
+        let (base, now_ms) = (*base, *now_ms);
+        let StagedDatabase { base: below, keys, len } = database_of(base, databases, database, now_ms);
+        let held = &mut key_of(base, keys, *below, key, now_ms).held;
+        let mut added = 0;
+        for member in members {
+            let set = held.as_mut().map(Held::as_set).transpose()?;
+            let hash = base.hash(member);
+            let before = set.as_ref().and_then(|set| set.expiry_of(hash, member, now_ms));
+            if before == Some(expiry) || !may(before) {
+                continue;
+            }
+            let is_past = expiry.is_due(now_ms);
+            let set = match set {
+                Some(set) => set,
+                None if is_past => continue,
+                None => create_set(held, database, key, next_container, changes, len),
+            };
+            if set.change(base, hash, member, before, (!is_past).then_some(expiry)) {
+                let container = set.container;
+                let (key, member) = (key.clone(), member.clone());
+                changes.effects.push(if is_past {
+                    Effect::MemberRemoved { database, container, key, member }
+                } else {
+                    Effect::MemberSet { database, container, key, member, expiry }
+                });
+                added += usize::from(before.is_none());
+            }
+        }
+        self.remove_if_empty(database, key);
+        Ok(added)
+    }
+
+    /// Has `key` hold a new set of these members until `until`, whatever it holds so far; without members it is gone.
+    pub fn replace_set(&mut self, database: u8, key: &Bytes, members: &[(Bytes, Expiry)], until: Expiry) {
+        self.remove_key(database, key);
+        for (member, expiry) in members {
+            let added = self.put_members(database, key, std::slice::from_ref(member), *expiry, |_| true);
+            debug_assert!(added.is_ok(), "nothing is left of what was there");
+        }
+        if until != Expiry::NEVER {
+            self.set_expiry(database, key, until);
+        }
     }
 
     /// Takes `members` out of the set at `key`; without members left, the key goes too. Returns how many
     /// there were.
-    pub fn remove_members(&mut self, database: u8, key: &Bytes, members: &[Bytes]) -> usize {
-        let Self { base, databases, changes, .. } = self;
-        let staged = database_of(base, databases, database);
-        let staged_key = key_of(base, &mut staged.keys, staged.is_flushed, database, key);
-        let Some(set) = &mut staged_key.set else { return 0 };
+    ///
+    /// # Errors
+    ///
+    /// If `key` holds something other than a set.
+    pub fn remove_members(
+        &mut self,
+        database: u8,
+        key: &Bytes,
+        members: &[Bytes],
+    ) -> Result<usize, WrongType> {
+        let Self { base, now_ms, databases, changes, .. } = self;
+        let (base, now_ms) = (*base, *now_ms);
+        let StagedDatabase { base: below, keys, .. } = database_of(base, databases, database, now_ms);
+        let Some(held) = &mut key_of(base, keys, *below, key, now_ms).held else { return Ok(0) };
+        let set = held.as_set()?;
         let before = changes.effects.len();
         for member in members {
-            if set.put(base, member, false) {
+            let hash = base.hash(member);
+            let expiry = set.expiry_of(hash, member, now_ms);
+            if set.change(base, hash, member, expiry, None) {
                 changes.effects.push(Effect::MemberRemoved {
                     database,
                     container: set.container,
@@ -175,30 +312,81 @@ impl<'a> Staged<'a> {
             }
         }
         let removed = changes.effects.len() - before;
-        if set.len == 0 {
-            self.remove_key(database, key);
-        }
-        removed
+        self.remove_if_empty(database, key);
+        Ok(removed)
     }
 
     /// Removes `key`. Returns whether it was there.
     pub fn remove_key(&mut self, database: u8, key: &Bytes) -> bool {
-        let Self { base, databases, changes, .. } = self;
-        let staged = database_of(base, databases, database);
-        let staged_key = key_of(base, &mut staged.keys, staged.is_flushed, database, key);
-        let Some(set) = staged_key.set.take() else { return false };
-        staged.len -= 1;
-        changes.effects.push(Effect::KeyRemoved { database, container: set.container, key: key.clone() });
+        let (staged, len) = self.key(database, key);
+        let Some(held) = staged.held.take() else { return false };
+        *len -= 1;
+        let container = held.container();
+        self.changes.effects.push(Effect::KeyRemoved { database, container, key: key.clone() });
         true
     }
 
     /// Removes all keys of a database.
     pub fn flush(&mut self, database: u8) {
-        let staged = database_of(self.base, &mut self.databases, database);
-        if staged.len > 0 {
-            *staged = StagedDatabase { is_flushed: true, keys: HashTable::new(), len: 0 };
+        let staged = database_of(self.base, &mut self.databases, database, self.now_ms);
+        // What has ended is flushed along: nobody knows whether the clock is right.
+        if staged.len > 0 || staged.base.is_some_and(|base| self.base.len_at(base, 0) > 0) {
+            *staged = StagedDatabase { base: None, keys: HashTable::new(), len: 0 };
             self.changes.effects.push(Effect::DatabaseFlushed { database });
         }
+    }
+
+    /// Gives each of two databases the other's keys.
+    pub fn swap(&mut self, first: u8, second: u8) {
+        for database in [first, second] {
+            database_of(self.base, &mut self.databases, database, self.now_ms);
+        }
+        self.databases.swap(usize::from(first), usize::from(second));
+        self.changes.effects.push(Effect::DatabasesSwapped { first, second });
+    }
+
+    /// The key among those that changed, and the number of keys in its database.
+    fn key(&mut self, database: u8, name: &Bytes) -> (&mut StagedKey<'a>, &mut usize) {
+        let StagedDatabase { base: below, keys, len } =
+            database_of(self.base, &mut self.databases, database, self.now_ms);
+        (key_of(self.base, keys, *below, name, self.now_ms), len)
+    }
+
+    /// Puts something at a key. A set that is there is gone.
+    fn hold(&mut self, database: u8, key: &Bytes, held: Held<'a>) {
+        let (staged, len) = self.key(database, key);
+        let before = staged.held.replace(held);
+        *len += usize::from(before.is_none());
+        if let Some(container @ Some(_)) = before.as_ref().map(Held::container) {
+            self.changes.effects.push(Effect::KeyRemoved { database, container, key: key.clone() });
+        }
+    }
+
+    fn remove_if_empty(&mut self, database: u8, key: &Bytes) {
+        let is_empty = |held: &Held<'_>| matches!(&held.value, StagedValue::Set(StagedSet { len: 0, .. }));
+        if self.key(database, key).0.held.as_ref().is_some_and(is_empty) {
+            self.remove_key(database, key);
+        }
+    }
+}
+
+fn create_set<'s, 'a>(
+    held: &'s mut Option<Held<'a>>,
+    database: u8,
+    key: &Bytes,
+    next_container: &mut ContainerId,
+    changes: &mut Changes,
+    keys_len: &mut usize,
+) -> &'s mut StagedSet<'a> {
+    let container = *next_container;
+    next_container.0 += 1;
+    *keys_len += 1;
+    let expiry = Expiry::NEVER;
+    changes.effects.push(Effect::SetCreated { database, container, key: key.clone(), expiry });
+    let set = StagedSet { container, base: None, members: HashTable::new(), len: 0 };
+    match &mut held.insert(Held { expiry, value: StagedValue::Set(set) }).value {
+        StagedValue::Set(set) => set,
+        StagedValue::Unchanged(_) | StagedValue::String(_) => unreachable!("it was made a set right here"),
     }
 }
 
@@ -206,11 +394,12 @@ fn database_of<'s, 'a>(
     base: &'a Keyspace,
     databases: &'s mut [Option<StagedDatabase<'a>>],
     database: u8,
+    now_ms: i64,
 ) -> &'s mut StagedDatabase<'a> {
     databases[usize::from(database)].get_or_insert_with(|| StagedDatabase {
-        is_flushed: false,
+        base: Some(database),
         keys: HashTable::new(),
-        len: base.len(database),
+        len: base.len_at(database, now_ms),
     })
 }
 
@@ -218,21 +407,15 @@ fn database_of<'s, 'a>(
 fn key_of<'s, 'a>(
     base: &'a Keyspace,
     keys: &'s mut HashTable<StagedKey<'a>>,
-    is_flushed: bool,
-    database: u8,
+    below: Option<u8>,
     name: &Bytes,
+    now_ms: i64,
 ) -> &'s mut StagedKey<'a> {
     let hash = base.hash(name);
     let entry = keys.entry(hash, |key| key.name == *name, |key| base.hash(&key.name));
     let unchanged = || {
-        let found = if is_flushed { None } else { base.get(database, name) };
-        let set = found.map(|key| StagedSet {
-            container: key.container,
-            base: Some(&key.set),
-            members: HashTable::new(),
-            len: key.set.len(),
-        });
-        StagedKey { name: name.clone(), set }
+        let found = below.and_then(|database| base.get(database, name)).filter(|key| key.is_live(now_ms));
+        StagedKey { name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
     };
     entry.or_insert_with(unchanged).into_mut()
 }
@@ -243,41 +426,76 @@ impl<'a> StagedDatabase<'a> {
     }
 
     /// The keys that changed and are there.
-    pub(super) fn present(&self) -> impl Iterator<Item = &Bytes> {
-        self.keys.iter().filter(|key| key.set.is_some()).map(|key| &key.name)
+    pub(super) fn present(&self) -> impl Iterator<Item = &StagedKey<'a>> {
+        self.keys.iter().filter(|key| key.held.is_some())
+    }
+}
+
+impl<'a> Held<'a> {
+    fn unchanged(key: &'a Key, now_ms: i64) -> Self {
+        let value = match &key.value {
+            Value::String(string) => StagedValue::Unchanged(string),
+            Value::Set(container, set) => StagedValue::Set(StagedSet {
+                container: *container,
+                base: Some(set),
+                members: HashTable::new(),
+                len: set.len_at(now_ms),
+            }),
+        };
+        Self { expiry: key.expiry, value }
+    }
+
+    fn as_set(&mut self) -> Result<&mut StagedSet<'a>, WrongType> {
+        match &mut self.value {
+            StagedValue::Set(set) => Ok(set),
+            StagedValue::Unchanged(_) | StagedValue::String(_) => Err(WrongType),
+        }
+    }
+
+    fn container(&self) -> Option<ContainerId> {
+        match &self.value {
+            StagedValue::Set(set) => Some(set.container),
+            StagedValue::Unchanged(_) | StagedValue::String(_) => None,
+        }
     }
 }
 
 impl StagedSet<'_> {
     pub(super) fn get(&self, hash: u64, member: &[u8]) -> Option<&StagedMember> {
-        self.members.find(hash, |staged| *staged.member == *member)
+        self.members.find(hash, |staged| *staged.name == *member)
     }
 
-    pub(super) fn contains(&self, hash: u64, member: &[u8]) -> bool {
+    /// When a member ends; none, if it is not there.
+    pub(super) fn expiry_of(&self, hash: u64, member: &[u8], now_ms: i64) -> Option<Expiry> {
         match self.get(hash, member) {
-            Some(staged) => staged.is_present,
-            None => self.base.is_some_and(|base| base.contains(hash, member)),
+            Some(staged) => staged.expiry,
+            None => self.base?.expiry_of(hash, member).filter(|expiry| !expiry.is_due(now_ms)),
         }
     }
 
     /// The members that changed and are there.
-    pub(super) fn present(&self) -> impl Iterator<Item = &Bytes> {
-        self.members.iter().filter(|staged| staged.is_present).map(|staged| &staged.member)
+    pub(super) fn present(&self) -> impl Iterator<Item = (&Bytes, Expiry)> {
+        self.members.iter().filter_map(|staged| Some((&staged.name, staged.expiry?)))
     }
 
-    /// Makes the member be there or not. Returns whether it was otherwise before.
-    fn put(&mut self, base: &Keyspace, member: &Bytes, is_present: bool) -> bool {
-        let hash = base.hash(member);
-        if self.contains(hash, member) == is_present {
+    /// Has a member end then, or not be there. Returns whether that is a change.
+    fn change(
+        &mut self,
+        base: &Keyspace,
+        hash: u64,
+        member: &Bytes,
+        before: Option<Expiry>,
+        after: Option<Expiry>,
+    ) -> bool {
+        if before == after {
             return false;
         }
-        let Self { members, len, .. } = self;
-        let hash_again = |staged: &StagedMember| base.hash(&staged.member);
-        members
-            .entry(hash, |staged| staged.member == *member, hash_again)
-            .and_modify(|staged| staged.is_present = is_present)
-            .or_insert_with(|| StagedMember { member: member.clone(), is_present });
-        *len = if is_present { *len + 1 } else { *len - 1 };
+        let hash_again = |staged: &StagedMember| base.hash(&staged.name);
+        self.members
+            .entry(hash, |staged| staged.name == *member, hash_again)
+            .and_modify(|staged| staged.expiry = after)
+            .or_insert_with(|| StagedMember { name: member.clone(), expiry: after });
+        self.len = self.len + usize::from(after.is_some()) - usize::from(before.is_some());
         true
     }
 }

@@ -16,15 +16,24 @@
 //! position to go on from, stays right through any number of splits and merges: an entry that is there from
 //! the walk's begin to its end is met once, exactly.
 //!
+//! Entries may end ([`Expires`]). Each segment knows a moment before which none of its entries ends, and the table
+//! holds these moments in order: what is due is found by looking at the segments that have something due, and at
+//! no others; counting what is due costs as much.
+//!
 //! Invariants:
 //!
 //! 1. An entry with hash `h` lies in segment `segment_of(h)`.
 //! 2. There are no segments exactly if there are no entries.
 //! 3. No two entries are equal (the caller inserts only what is missing).
+//! 4. No entry of a segment ends before the segment's `earliest`; `expiring` holds the segments of which that is
+//!    not never.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use hashbrown::HashTable;
+
+use crate::expiry::{Expires, Expiry};
 
 /// Mean entries of a segment above which the table grows by a segment.
 const SPLIT_ABOVE: usize = 192;
@@ -48,14 +57,37 @@ const _: () = assert!(END < 1 << 53);
 /// The table. It never hashes by itself: each call is given the hash, and a way to hash entries on the move.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    segments: Vec<HashTable<T>>,
+    segments: Vec<Segment<T>>,
     len: usize,
+    /// The segments with entries that end, and when the first of these does at the earliest.
+    expiring: BTreeSet<(Expiry, u32)>,
 }
 
-impl<T> Table<T> {
+#[derive(Debug)]
+struct Segment<T> {
+    entries: HashTable<T>,
+    earliest: Expiry,
+}
+
+/// What becomes of an entry that a sweep looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays.
+    Keep,
+    /// It is taken out.
+    Remove,
+}
+
+impl<T> Segment<T> {
+    const fn new() -> Self {
+        Self { entries: HashTable::new(), earliest: Expiry::NEVER }
+    }
+}
+
+impl<T: Expires> Table<T> {
     /// A table without entries, which holds no memory.
     pub(crate) const fn new() -> Self {
-        Self { segments: Vec::new(), len: 0 }
+        Self { segments: Vec::new(), len: 0, expiring: BTreeSet::new() }
     }
 
     /// The number of entries.
@@ -65,13 +97,65 @@ impl<T> Table<T> {
 
     /// The entry with this hash that `is_it`.
     pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
-        self.segments.get(self.segment_of(hash))?.find(within_segment(hash), is_it)
+        self.segments.get(self.segment_of(hash))?.entries.find(within_segment(hash), is_it)
     }
 
-    /// The entry with this hash that `is_it`, to be changed in what its hash does not depend on.
+    /// The entry with this hash that `is_it`, to be changed in what its hash does not depend on. If it ends
+    /// earlier then, [`Table::note_expiry`] must be told.
     pub(crate) fn get_mut(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&mut T> {
         let segment = self.segment_of(hash);
-        self.segments.get_mut(segment)?.find_mut(within_segment(hash), is_it)
+        self.segments.get_mut(segment)?.entries.find_mut(within_segment(hash), is_it)
+    }
+
+    /// Takes note that the entry with this hash, or a part of it, ends then.
+    pub(crate) fn note_expiry(&mut self, hash: u64, expiry: Expiry) {
+        let segment = self.segment_of(hash);
+        if self.segments.get(segment).is_some_and(|segment| expiry < segment.earliest) {
+            self.set_earliest(segment, expiry);
+        }
+    }
+
+    /// When the first entry ends, at the earliest.
+    pub(crate) fn earliest(&self) -> Expiry {
+        self.expiring.first().map_or(Expiry::NEVER, |&(expiry, _)| expiry)
+    }
+
+    /// The entries of those segments that may have something due.
+    pub(crate) fn perhaps_due(&self, now_ms: i64) -> impl Iterator<Item = &T> {
+        self.due_segments(now_ms).flat_map(|segment| &self.segments[segment].entries)
+    }
+
+    /// Lets `decide` look at the entries of up to `budget` segments that may have something due, and takes out
+    /// those that it says. `budget` is lowered by what was looked at.
+    pub(crate) fn sweep(
+        &mut self,
+        now_ms: i64,
+        budget: &mut usize,
+        hash_of: impl Fn(&T) -> u64,
+        mut decide: impl FnMut(&mut T, &mut usize) -> Fate,
+        mut removed: impl FnMut(T),
+    ) {
+        while *budget > 0
+            && let Some(segment) = self.first_due(now_ms)
+        {
+            *budget -= 1;
+            let entries = &mut self.segments[segment].entries;
+            let before = entries.len();
+            let dead =
+                |entry: &mut T| entry.earliest().is_due(now_ms) && decide(entry, budget) == Fate::Remove;
+            entries.extract_if(dead).for_each(&mut removed);
+            self.len -= before - self.segments[segment].entries.len();
+            self.find_earliest(segment);
+            self.shrink(&hash_of);
+        }
+    }
+
+    fn first_due(&self, now_ms: i64) -> Option<usize> {
+        self.expiring.first().filter(|(expiry, _)| expiry.is_due(now_ms)).map(|&(_, at)| at as usize)
+    }
+
+    fn due_segments(&self, now_ms: i64) -> impl Iterator<Item = usize> {
+        self.expiring.iter().take_while(move |(expiry, _)| expiry.is_due(now_ms)).map(|&(_, at)| at as usize)
     }
 
     /// Inserts an entry that is not there yet.
@@ -79,8 +163,7 @@ impl<T> Table<T> {
         if self.len >= self.segments.len() * SPLIT_ABOVE {
             self.split(&hash_of);
         }
-        let segment = self.segment_of(hash);
-        self.segments[segment].insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+        self.place(hash, entry, &hash_of);
         self.len += 1;
     }
 
@@ -92,20 +175,16 @@ impl<T> Table<T> {
         hash_of: impl Fn(&T) -> u64,
     ) -> Option<T> {
         let segment = self.segment_of(hash);
-        let found = self.segments.get_mut(segment)?.find_entry(within_segment(hash), is_it).ok()?;
+        let found = self.segments.get_mut(segment)?.entries.find_entry(within_segment(hash), is_it).ok()?;
         let (entry, _) = found.remove();
         self.len -= 1;
-        if self.len == 0 {
-            self.segments = Vec::new();
-        } else if self.segments.len() > 1 && self.len < self.segments.len() * MERGE_BELOW {
-            self.merge(&hash_of);
-        }
+        self.shrink(&hash_of);
         Some(entry)
     }
 
     /// All entries, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.segments.iter().flatten()
+        self.segments.iter().flat_map(|segment| &segment.entries)
     }
 
     /// Visits the entries from position `cursor` on, in whole segments, until it has visited `least` or there
@@ -121,7 +200,7 @@ impl<T> Table<T> {
         let mut visited = 0;
         while end < END && visited < least.max(1) && !self.segments.is_empty() {
             let segment = self.segment_of(hash_at(end));
-            for entry in &self.segments[segment] {
+            for entry in &self.segments[segment].entries {
                 if position(hash_of(entry)) >= end {
                     visit(entry);
                     visited += 1;
@@ -141,7 +220,7 @@ impl<T> Table<T> {
             return None;
         }
         loop {
-            let segment = &self.segments[fastrand::usize(..self.segments.len())];
+            let segment = &self.segments[fastrand::usize(..self.segments.len())].entries;
             let place = fastrand::usize(..longest);
             if place < segment.len() {
                 return segment.iter().nth(place);
@@ -168,31 +247,67 @@ impl<T> Table<T> {
 
     fn split(&mut self, hash_of: &impl Fn(&T) -> u64) {
         let new = self.segments.len();
-        self.segments.push(HashTable::new());
+        self.segments.push(Segment::new());
         if new == 0 {
             return;
         }
         let old = new & !(1 << new.ilog2());
-        let sharing = std::mem::take(&mut self.segments[old]);
-        self.segments[old].reserve(sharing.len() / 2, |_| 0);
-        self.segments[new].reserve(sharing.len() / 2, |_| 0);
-        self.place(sharing, hash_of);
+        self.set_earliest(old, Expiry::NEVER);
+        let sharing = std::mem::take(&mut self.segments[old].entries);
+        self.segments[old].entries.reserve(sharing.len() / 2, |_| 0);
+        self.segments[new].entries.reserve(sharing.len() / 2, |_| 0);
+        self.place_all(sharing, hash_of);
+    }
+
+    /// Gives back what the entries no longer need, a few segments at most.
+    fn shrink(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        if self.len == 0 {
+            *self = Self::new();
+        }
+        while self.segments.len() > 1 && self.len < self.segments.len() * MERGE_BELOW {
+            self.merge(hash_of);
+        }
     }
 
     fn merge(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        self.set_earliest(self.segments.len() - 1, Expiry::NEVER);
         let Some(last) = self.segments.pop() else { return };
-        self.place(last, hash_of);
+        self.place_all(last.entries, hash_of);
         if self.segments.capacity() > self.segments.len() * SHRINK_FACTOR {
             self.segments.shrink_to(self.segments.len() * 2);
         }
     }
 
     /// Puts entries that lie in no segment where they belong.
-    fn place(&mut self, entries: HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
+    fn place_all(&mut self, entries: HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
         for entry in entries {
-            let hash = hash_of(&entry);
-            let segment = self.segment_of(hash);
-            self.segments[segment].insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+            self.place(hash_of(&entry), entry, hash_of);
+        }
+    }
+
+    fn place(&mut self, hash: u64, entry: T, hash_of: &impl Fn(&T) -> u64) {
+        let segment = self.segment_of(hash);
+        let expiry = entry.earliest();
+        let Segment { entries, earliest } = &mut self.segments[segment];
+        entries.insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+        if expiry < *earliest {
+            self.set_earliest(segment, expiry);
+        }
+    }
+
+    fn find_earliest(&mut self, segment: usize) {
+        let expiries = self.segments[segment].entries.iter().map(Expires::earliest);
+        let earliest = expiries.min().unwrap_or(Expiry::NEVER);
+        self.set_earliest(segment, earliest);
+    }
+
+    fn set_earliest(&mut self, segment: usize, earliest: Expiry) {
+        let before = std::mem::replace(&mut self.segments[segment].earliest, earliest);
+        if before != earliest {
+            self.expiring.remove(&(before, segment as u32));
+            if earliest != Expiry::NEVER {
+                self.expiring.insert((earliest, segment as u32));
+            }
         }
     }
 }
@@ -219,6 +334,15 @@ mod tests {
 
     use super::*;
 
+    /// Numbers from here on end, at the millisecond that they are.
+    const ENDING: u64 = 1 << 40;
+
+    impl Expires for u64 {
+        fn earliest(&self) -> Expiry {
+            if *self < ENDING { Expiry::NEVER } else { Expiry::at_ms(*self as i64) }
+        }
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "the table hashes what it holds by reference")]
     fn hash_of(entry: &u64) -> u64 {
         let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
@@ -238,14 +362,72 @@ mod tests {
     }
 
     fn assert_invariants(table: &Table<u64>) {
-        let entries: usize = table.segments.iter().map(HashTable::len).sum();
+        let entries: usize = table.segments.iter().map(|segment| segment.entries.len()).sum();
         assert_eq!(entries, table.len());
         assert_eq!(table.segments.is_empty(), table.len() == 0);
         for (index, segment) in table.segments.iter().enumerate() {
-            for entry in segment {
+            for entry in &segment.entries {
                 assert_eq!(table.segment_of(hash_of(entry)), index);
+                assert!(entry.earliest() >= segment.earliest);
             }
+            let is_expiring = segment.earliest != Expiry::NEVER;
+            assert_eq!(table.expiring.contains(&(segment.earliest, index as u32)), is_expiring);
         }
+        let expiring = table.segments.iter().filter(|segment| segment.earliest != Expiry::NEVER).count();
+        assert_eq!(table.expiring.len(), expiring);
+    }
+
+    #[test]
+    fn a_sweep_finds_what_is_due_and_nothing_else() {
+        let mut table = Table::new();
+        for entry in (0..5_000).chain(ENDING..ENDING + 10_000) {
+            insert(&mut table, entry);
+        }
+        assert_invariants(&table);
+        let now_ms = ENDING as i64 + 6_999;
+        let mut swept = 0;
+        while table.earliest().is_due(now_ms) {
+            let due = table.perhaps_due(now_ms).filter(|entry| entry.earliest().is_due(now_ms)).count();
+            assert_eq!(due + swept, 7_000, "counted before it is swept");
+            table.sweep(
+                now_ms,
+                &mut 3,
+                hash_of,
+                |_, _| Fate::Remove,
+                |entry| {
+                    assert!((ENDING..ENDING + 7_000).contains(&entry));
+                    swept += 1;
+                },
+            );
+            assert_invariants(&table);
+        }
+        assert_eq!((swept, table.len()), (7_000, 8_000));
+        assert_eq!(table.perhaps_due(now_ms).count(), 0);
+        table.sweep(i64::MAX - 1, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
+        assert_eq!(table.len(), 5_000);
+        assert_invariants(&table);
+    }
+
+    #[test]
+    fn what_is_swept_whole_leaves_no_memory() {
+        let mut table = Table::new();
+        (ENDING..ENDING + 1_000).for_each(|entry| insert(&mut table, entry));
+        table.sweep(i64::MAX - 1, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
+        assert_invariants(&table);
+        assert_eq!(table.earliest(), Expiry::NEVER);
+    }
+
+    #[test]
+    fn an_entry_that_ends_earlier_is_noted() {
+        let mut table = Table::new();
+        (0..1_000).for_each(|entry| insert(&mut table, entry));
+        table.note_expiry(hash_of(&7), Expiry::at_ms(5));
+        assert_eq!(table.earliest(), Expiry::at_ms(5));
+        assert!(table.perhaps_due(5).any(|&entry| entry == 7));
+        table.note_expiry(hash_of(&7), Expiry::at_ms(9));
+        assert_eq!(table.earliest(), Expiry::at_ms(5), "it is a bound, and stays one");
+        table.sweep(5, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
+        assert_eq!((table.len(), table.earliest()), (1_000, Expiry::NEVER), "nothing was due");
     }
 
     #[test]
@@ -278,7 +460,7 @@ mod tests {
                 hashed.set(hashed.get() + 1);
                 hash_of(entry)
             };
-            let longest = table.segments.iter().map(HashTable::len).max().unwrap_or(0);
+            let longest = table.segments.iter().map(|segment| segment.entries.len()).max().unwrap_or(0);
             table.insert(hash_of(&entry), entry, counting);
             // Each entry of the segment that is split once, and once more where its part grows.
             assert!(hashed.get() <= 2 * longest, "{} entries hashed for {entry}", hashed.get());
@@ -291,7 +473,7 @@ mod tests {
         for entry in 0..100_000 {
             insert(&mut table, entry);
         }
-        let longest = table.segments.iter().map(HashTable::len).max().unwrap();
+        let longest = table.segments.iter().map(|segment| segment.entries.len()).max().unwrap();
         assert!(longest < SPLIT_ABOVE * 4, "{longest} entries");
     }
 

@@ -1,4 +1,4 @@
-//! The store against a plain model: what a view shows, staged and applied.
+//! The store against a plain model: what a view shows, staged and applied, at any time, swept or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,70 +6,156 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::expiry::Expiry;
 use crate::limits::DATABASES;
 
-type Model = BTreeMap<(u8, Bytes), BTreeSet<Bytes>>;
+type Place = (u8, Bytes);
 
-/// An op on few keys and members, so that they meet.
-#[derive(Debug, Clone)]
-enum Change {
-    Add(u8, Bytes, Vec<Bytes>),
-    Remove(u8, Bytes, Vec<Bytes>),
-    Delete(u8, Bytes),
-    Flush(u8),
+#[derive(Debug, Clone, PartialEq)]
+enum Held {
+    String(Bytes),
+    Set(BTreeMap<Bytes, Expiry>),
 }
 
+/// What is at each key, and when it ends.
+type Model = BTreeMap<Place, (Held, Expiry)>;
+
+/// A change to few keys and members, so that they meet.
+#[derive(Debug, Clone)]
+enum Change {
+    Put(Place, Vec<Bytes>, Expiry),
+    Remove(Place, Vec<Bytes>),
+    SetString(Place, Bytes, Expiry),
+    Expire(Place, Expiry),
+    Delete(Place),
+    Move(Place, Place),
+    Flush(u8),
+    Swap(u8, u8),
+}
+
+/// Times are small, so that what ends meets the time of a batch.
+const TIMES: std::ops::Range<i64> = 1..40;
+
 fn change() -> impl Strategy<Value = Change> {
-    let database = || 0..2_u8;
-    let key = || (0..4_u8).prop_map(|k| Bytes::from(vec![b'k', k]));
+    let place = || (0..2_u8, (0..4_u8).prop_map(|k| Bytes::from(vec![b'k', k])));
+    let expiry = || prop_oneof![1 => Just(Expiry::NEVER), 1 => TIMES.prop_map(Expiry::at_ms)];
     let members = || {
         let few = prop::collection::vec(0..30_u16, 1..8);
         let many = (0..300_u16).prop_map(|from| (from..from + 40).collect());
         prop_oneof![8 => few, 1 => many]
             .prop_map(|all: Vec<u16>| all.into_iter().map(|m| Bytes::from(format!("m{m}"))).collect())
     };
+    let string = || (0..9_u8).prop_map(|s| Bytes::from(vec![s; s.into()]));
     prop_oneof![
-        8 => (database(), key(), members()).prop_map(|(d, k, m)| Change::Add(d, k, m)),
-        6 => (database(), key(), members()).prop_map(|(d, k, m)| Change::Remove(d, k, m)),
-        2 => (database(), key()).prop_map(|(d, k)| Change::Delete(d, k)),
-        1 => database().prop_map(Change::Flush),
+        8 => (place(), members(), expiry()).prop_map(|(p, m, e)| Change::Put(p, m, e)),
+        5 => (place(), members()).prop_map(|(p, m)| Change::Remove(p, m)),
+        3 => (place(), string(), expiry()).prop_map(|(p, s, e)| Change::SetString(p, s, e)),
+        3 => (place(), expiry()).prop_map(|(p, e)| Change::Expire(p, e)),
+        2 => place().prop_map(Change::Delete),
+        2 => (place(), place()).prop_filter_map("onto itself", |(from, to)| {
+            (from != to).then_some(Change::Move(from, to))
+        }),
+        1 => (0..2_u8).prop_map(Change::Flush),
+        1 => (0..2_u8, 0..2_u8).prop_map(|(first, second)| Change::Swap(first, second)),
     ]
 }
 
-fn stage(staged: &mut Staged<'_>, change: &Change) -> usize {
+/// The number of members that were added or taken out, and none where it is the wrong type.
+fn stage(staged: &mut Staged<'_>, change: &Change) -> Option<usize> {
     let reply = match change {
-        Change::Add(database, key, members) => staged.add_members(*database, key, members),
-        Change::Remove(database, key, members) => staged.remove_members(*database, key, members),
-        Change::Delete(database, key) => staged.remove_key(*database, key).into(),
+        Change::Put((database, key), members, expiry) => {
+            staged.put_members(*database, key, members, *expiry, |_| true).ok()
+        }
+        Change::Remove((database, key), members) => staged.remove_members(*database, key, members).ok(),
+        Change::SetString((database, key), string, expiry) => {
+            staged.set_string(*database, key, string.clone(), *expiry);
+            Some(0)
+        }
+        Change::Expire((database, key), expiry) => {
+            staged.set_expiry(*database, key, *expiry);
+            Some(0)
+        }
+        Change::Delete((database, key)) => Some(staged.remove_key(*database, key).into()),
+        Change::Move((from_database, from), (database, key)) => {
+            staged.move_key((*from_database, from), (*database, key));
+            Some(0)
+        }
         Change::Flush(database) => {
             staged.flush(*database);
-            0
+            Some(0)
+        }
+        Change::Swap(first, second) => {
+            staged.swap(*first, *second);
+            Some(0)
         }
     };
     staged.end_op();
     reply
 }
 
-fn change_model(model: &mut Model, change: &Change) -> usize {
-    match change {
-        Change::Add(database, key, members) => {
-            let set = model.entry((*database, key.clone())).or_default();
-            members.iter().filter(|member| set.insert((*member).clone())).count()
+fn change_model(model: &mut Model, change: &Change, now_ms: i64) -> Option<usize> {
+    let reply = match change {
+        Change::Put(place, members, expiry) => {
+            let new = || (Held::Set(BTreeMap::new()), Expiry::NEVER);
+            let Held::Set(set) = &mut model.entry(place.clone()).or_insert_with(new).0 else { return None };
+            let before: BTreeSet<_> = set.keys().cloned().collect();
+            set.extend(members.iter().map(|member| (member.clone(), *expiry)));
+            set.retain(|_, expiry| !expiry.is_due(now_ms));
+            Some(set.keys().filter(|member| !before.contains(*member)).count())
         }
-        Change::Remove(database, key, members) => {
-            let Some(set) = model.get_mut(&(*database, key.clone())) else { return 0 };
-            let removed = members.iter().filter(|member| set.remove(*member)).count();
-            if set.is_empty() {
-                model.remove(&(*database, key.clone()));
+        Change::Remove(place, members) => match model.get_mut(place) {
+            None => Some(0),
+            Some((Held::String(_), _)) => return None,
+            Some((Held::Set(set), _)) => {
+                Some(members.iter().filter(|member| set.remove(*member).is_some()).count())
             }
-            removed
+        },
+        Change::SetString(place, string, expiry) => {
+            model.insert(place.clone(), (Held::String(string.clone()), *expiry));
+            Some(0)
         }
-        Change::Delete(database, key) => model.remove(&(*database, key.clone())).is_some().into(),
+        Change::Expire(place, expiry) => {
+            model.entry(place.clone()).and_modify(|held| held.1 = *expiry);
+            Some(0)
+        }
+        Change::Delete(place) => Some(model.remove(place).is_some().into()),
+        Change::Move(from, to) => {
+            if let Some(held) = model.remove(from) {
+                model.insert(to.clone(), held);
+            }
+            Some(0)
+        }
         Change::Flush(database) => {
             model.retain(|(of, _), _| of != database);
-            0
+            Some(0)
+        }
+        Change::Swap(first, second) => {
+            let swapped = |database| match database {
+                database if database == *first => *second,
+                database if database == *second => *first,
+                database => database,
+            };
+            *model = std::mem::take(model)
+                .into_iter()
+                .map(|((database, key), held)| ((swapped(database), key), held))
+                .collect();
+            Some(0)
+        }
+    };
+    pass_time(model, now_ms);
+    reply
+}
+
+/// Takes out what has ended.
+fn pass_time(model: &mut Model, now_ms: i64) {
+    for (held, _) in model.values_mut() {
+        if let Held::Set(set) = held {
+            set.retain(|_, expiry| !expiry.is_due(now_ms));
         }
     }
+    model.retain(|_, (held, expiry)| {
+        !expiry.is_due(now_ms) && !matches!(held, Held::Set(set) if set.is_empty())
+    });
 }
 
 /// Everything that a view shows, by every way there is to ask.
@@ -78,19 +164,30 @@ fn shown(view: &View<'_>) -> Model {
     for database in 0..DATABASES {
         let keys: BTreeSet<Bytes> = view.keys(database).map(Bytes::copy_from_slice).collect();
         assert_eq!(keys.len(), view.len(database));
-        assert_eq!(keys, walk(|cursor, visit| view.scan_keys(database, cursor, 1, visit)));
+        assert_eq!(keys, walk(|cursor, visit| view.scan_keys(database, (cursor, 1), |key, _| visit(key))));
         assert_eq!(view.random_key(database).is_some(), !keys.is_empty());
         for key in keys {
-            let set = view.set(database, &key).expect("a key that was listed");
-            let members: BTreeSet<Bytes> = set.members().map(Bytes::copy_from_slice).collect();
-            assert_eq!(members.len(), set.len());
-            assert_eq!(members, walk(|cursor, visit| set.scan(cursor, 1, visit)));
-            assert!(members.iter().all(|member| set.contains(member)));
-            assert!(!set.contains(b"never added"));
-            shown.insert((database, key), members);
+            let found = view.key(database, &key).expect("a key that was listed");
+            let held = match found.value {
+                ValueView::String(string) => Held::String(Bytes::copy_from_slice(string)),
+                ValueView::Set(set) => Held::Set(members(&set)),
+            };
+            shown.insert((database, key), (held, found.expiry));
         }
     }
     shown
+}
+
+fn members(set: &SetView<'_>) -> BTreeMap<Bytes, Expiry> {
+    let members: BTreeMap<Bytes, Expiry> =
+        set.members().map(|(member, expiry)| (Bytes::copy_from_slice(member), expiry)).collect();
+    assert_eq!(members.len(), set.len());
+    let names = members.keys().cloned().collect();
+    assert_eq!(walk(|cursor, visit| set.scan((cursor, 1), |member| visit(member))), names);
+    assert!(members.iter().all(|(member, expiry)| set.expiry_of(member) == Some(*expiry)));
+    assert!(!set.contains(b"never added"));
+    assert!(set.random_member().is_some_and(|member| members.contains_key(member)));
+    members
 }
 
 fn walk(mut step: impl FnMut(u64, &mut dyn FnMut(&[u8])) -> NextCursor) -> BTreeSet<Bytes> {
@@ -102,46 +199,70 @@ fn walk(mut step: impl FnMut(u64, &mut dyn FnMut(&[u8])) -> NextCursor) -> BTree
     met
 }
 
+/// What happens at a time: a batch is evaluated and applied, or something is swept.
+type Step = (i64, Vec<Change>, Option<usize>);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (TIMES, prop::collection::vec(change(), 1..12), prop::option::of(0..4_usize));
+    prop::collection::vec(step, 1..12).prop_map(|mut steps| {
+        steps.sort_by_key(|step| step.0);
+        steps
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_stage_shows_what_applying_its_changes_makes_true(
-        batches in prop::collection::vec(prop::collection::vec(change(), 1..12), 1..12)
-    ) {
+    fn a_stage_shows_what_applying_its_changes_makes_true(steps in steps()) {
         let store = Store::default();
         let mut model = Model::new();
-        for batch in &batches {
+        for (now_ms, batch, swept) in &steps {
+            pass_time(&mut model, *now_ms);
+            prop_assert_eq!(&shown(&View::committed(&store.read(), *now_ms)), &model);
+            if let Some(budget) = swept {
+                store.load().sweep(*now_ms, *budget);
+                prop_assert_eq!(&shown(&View::committed(&store.read(), *now_ms)), &model);
+            }
             let changes = {
                 let keyspace = store.read();
-                let mut staged = Staged::new(&keyspace);
+                let mut staged = Staged::new(&keyspace, *now_ms);
                 for change in batch {
-                    prop_assert_eq!(stage(&mut staged, change), change_model(&mut model, change));
+                    prop_assert_eq!(stage(&mut staged, change), change_model(&mut model, change, *now_ms));
                     prop_assert_eq!(&shown(&staged.view()), &model);
                 }
                 staged.into_changes()
             };
             store.apply(&changes).unwrap();
-            prop_assert_eq!(&shown(&View::committed(&store.read())), &model);
+            prop_assert_eq!(&shown(&View::committed(&store.read(), *now_ms)), &model);
         }
+        let end_ms = TIMES.end;
+        pass_time(&mut model, end_ms);
+        prop_assert_eq!(&shown(&View::committed(&store.read(), end_ms)), &model);
+        store.load().sweep(end_ms, usize::MAX);
+        let keyspace = store.read();
+        prop_assert_eq!(&shown(&View::committed(&keyspace, end_ms)), &model);
+        prop_assert!(!keyspace.earliest().is_due(end_ms), "nothing is left to be swept");
+        let ending = model.values().filter(|(_, expiry)| *expiry != Expiry::NEVER).count();
+        prop_assert_eq!((0..DATABASES).map(|database| keyspace.ending(database)).sum::<usize>(), ending);
     }
 
     #[test]
     fn a_dropped_stage_leaves_nothing(batch in prop::collection::vec(change(), 1..12)) {
         let store = Store::default();
         let keyspace = store.read();
-        let mut staged = Staged::new(&keyspace);
+        let mut staged = Staged::new(&keyspace, 0);
         for change in &batch {
             stage(&mut staged, change);
         }
         drop(staged);
-        prop_assert_eq!(shown(&View::committed(&keyspace)), Model::new());
+        prop_assert_eq!(shown(&View::committed(&keyspace, 0)), Model::new());
     }
 }
 
 fn changes(store: &Store, batch: &[Change]) -> Changes {
     let keyspace = store.read();
-    let mut staged = Staged::new(&keyspace);
+    let mut staged = Staged::new(&keyspace, 0);
     for change in batch {
         stage(&mut staged, change);
     }
@@ -150,7 +271,11 @@ fn changes(store: &Store, batch: &[Change]) -> Changes {
 
 fn add(key: &'static str, members: impl IntoIterator<Item = u32>) -> Change {
     let members = members.into_iter().map(|m| Bytes::from(m.to_string())).collect();
-    Change::Add(0, Bytes::from_static(key.as_bytes()), members)
+    Change::Put(place(key), members, Expiry::NEVER)
+}
+
+fn place(key: &'static str) -> Place {
+    (0, Bytes::from_static(key.as_bytes()))
 }
 
 #[test]
@@ -159,8 +284,11 @@ fn an_op_without_a_change_has_no_effect() {
     store.apply(&changes(&store, &[add("k", [1])])).unwrap();
     let nothing = [
         add("k", [1]),
-        Change::Remove(0, Bytes::from_static(b"k"), vec![Bytes::from_static(b"2")]),
-        Change::Delete(0, Bytes::from_static(b"other")),
+        Change::Remove(place("k"), vec![Bytes::from_static(b"2")]),
+        Change::Delete(place("other")),
+        Change::Expire(place("other"), Expiry::at_ms(9)),
+        Change::Expire(place("k"), Expiry::NEVER),
+        Change::Move(place("other"), place("k")),
         Change::Flush(1),
     ];
     assert!(changes(&store, &nothing).effects().is_empty());
@@ -178,17 +306,44 @@ fn runs_are_never_cut_within_an_op() {
 #[test]
 fn applying_what_does_not_fit_is_refused() {
     let store = Store::default();
-    let twice = changes(&store, &[add("k", [1])]);
-    store.apply(&twice).unwrap();
-    assert_eq!(store.apply(&twice).unwrap_err(), Misfit::KeyExists);
+    let more = {
+        let other = Store::default();
+        other.apply(&changes(&other, &[add("k", [1])])).unwrap();
+        changes(&other, &[add("k", [2])])
+    };
+    assert_eq!(store.apply(&more).unwrap_err(), Misfit::NoSuchKey);
+    store.apply(&changes(&store, &[Change::SetString(place("k"), Bytes::new(), Expiry::NEVER)])).unwrap();
+    assert_eq!(store.apply(&more).unwrap_err(), Misfit::NoSuchContainer);
 }
 
 #[test]
 fn a_set_created_anew_is_another_container() {
     let store = Store::default();
-    let delete = Change::Delete(0, Bytes::from_static(b"k"));
+    let delete = Change::Delete(place("k"));
     store.apply(&changes(&store, &[add("k", [1]), delete, add("k", [2])])).unwrap();
     let keyspace = store.read();
-    let set = View::committed(&keyspace).set(0, b"k").unwrap();
-    assert_eq!(set.members().collect::<Vec<_>>(), [b"2"]);
+    let set = View::committed(&keyspace, 0).set(0, b"k").unwrap().unwrap();
+    assert_eq!(set.members().collect::<Vec<_>>(), [(&b"2"[..], Expiry::NEVER)]);
+}
+
+#[test]
+fn time_does_not_run_back() {
+    let store = Store::default();
+    let keyspace = store.read();
+    let mut staged = Staged::new(&keyspace, 100);
+    stage(&mut staged, &Change::SetString(place("short"), Bytes::new(), Expiry::at_ms(101)));
+    let set = staged.into_changes();
+    drop(keyspace);
+    store.apply(&set).unwrap();
+    store
+        .apply(&{
+            let keyspace = store.read();
+            let mut staged = Staged::new(&keyspace, 200);
+            stage(&mut staged, &add("later", [1]));
+            staged.into_changes()
+        })
+        .unwrap();
+    let keyspace = store.read();
+    assert!(View::committed(&keyspace, 100).key(0, b"short").is_none(), "the clock was set back");
+    assert!(Staged::new(&keyspace, 100).view().key(0, b"short").is_none());
 }

@@ -3,17 +3,24 @@
 
 use std::cell::Cell;
 
-use super::keyspace::Keyspace;
-use super::set::Set;
-use super::staged::{StagedDatabase, StagedSet, is_in_step};
+use super::WrongType;
+use super::keyspace::{Key, Keyspace, Value};
+use super::set::{Member, Set};
+use super::staged::{Held, StagedDatabase, StagedSet, StagedValue, is_in_step};
 use super::table::END;
+use crate::expiry::Expiry;
 
-/// The state of all databases at one moment.
+/// Draws of a random entry before it is looked for in a walk: only where nearly all have ended and were not swept
+/// yet does it come to that.
+const DRAWS: usize = 64;
+
+/// The state of all databases at one moment. What has ended by then is not there.
 #[derive(Debug)]
 pub struct View<'a> {
     base: &'a Keyspace,
     /// Empty where nothing is staged.
     staged: &'a [Option<StagedDatabase<'a>>],
+    now_ms: i64,
     lookups: Cell<Lookups>,
 }
 
@@ -29,15 +36,91 @@ pub struct Lookups {
 /// Where a walk goes on; none at its end.
 pub type NextCursor = Option<u64>;
 
-impl<'a> View<'a> {
-    /// What is committed.
+/// What a key holds, and when it ends.
+#[derive(Debug)]
+pub struct KeyView<'a> {
+    /// When it ends.
+    pub expiry: Expiry,
+    /// What it holds.
+    pub value: ValueView<'a>,
+}
+
+/// What a key holds.
+#[derive(Debug)]
+pub enum ValueView<'a> {
+    /// A string.
+    String(&'a [u8]),
+    /// A set.
+    Set(SetView<'a>),
+}
+
+/// What kinds of values there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// A string.
+    String,
+    /// A set.
+    Set,
+}
+
+impl Type {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::String, Self::Set];
+
+    /// Redis's word for it.
     #[must_use]
-    pub fn committed(keyspace: &'a Keyspace) -> Self {
-        Self::staged(keyspace, &[])
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Set => "set",
+        }
+    }
+}
+
+impl KeyView<'_> {
+    /// About how many bytes of memory the key of this name takes with what it holds. Of a set's members, so many are
+    /// looked at.
+    #[must_use]
+    pub fn weight(&self, name: &[u8], samples: usize) -> usize {
+        let value = match &self.value {
+            ValueView::String(string) => string.len(),
+            ValueView::Set(set) => {
+                let sampled = set.members().take(samples);
+                let (count, bytes) =
+                    sampled.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + member.len()));
+                set.len() * (size_of::<Member>() + bytes / count.max(1))
+            }
+        };
+        size_of::<Key>() + name.len() + value
+    }
+}
+
+impl ValueView<'_> {
+    /// What kind of value it is.
+    #[must_use]
+    pub fn type_of(&self) -> Type {
+        match self {
+            Self::String(_) => Type::String,
+            Self::Set(_) => Type::Set,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// What is committed, at this time or, where the clock was set back, that of the latest change.
+    #[must_use]
+    pub fn committed(keyspace: &'a Keyspace, now_ms: i64) -> Self {
+        Self::staged(keyspace, &[], now_ms.max(keyspace.time_ms()))
     }
 
-    pub(super) fn staged(base: &'a Keyspace, staged: &'a [Option<StagedDatabase<'a>>]) -> Self {
-        Self { base, staged, lookups: Cell::default() }
+    pub(super) fn staged(base: &'a Keyspace, staged: &'a [Option<StagedDatabase<'a>>], now_ms: i64) -> Self {
+        Self { base, staged, now_ms, lookups: Cell::default() }
+    }
+
+    /// The moment, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
     }
 
     /// The keys looked up through this view so far.
@@ -46,34 +129,75 @@ impl<'a> View<'a> {
         self.lookups.get()
     }
 
-    /// The set at `key`, if the key is there.
+    /// What is at `key`, if it is there.
     #[must_use]
-    pub fn set(&self, database: u8, key: &[u8]) -> Option<SetView<'a>> {
-        let set = self.find(database, key);
+    pub fn key(&self, database: u8, key: &[u8]) -> Option<KeyView<'a>> {
+        let found = self.find(database, key);
         let Lookups { hits, misses } = self.lookups.get();
-        let (hit, miss) = if set.is_some() { (1, 0) } else { (0, 1) };
+        let (hit, miss) = if found.is_some() { (1, 0) } else { (0, 1) };
         self.lookups.set(Lookups { hits: hits + hit, misses: misses + miss });
-        set
+        found
     }
 
-    fn find(&self, database: u8, key: &[u8]) -> Option<SetView<'a>> {
-        if let Some(staged) = self.staged_database(database) {
-            if let Some(staged) = staged.get(self.base.hash(key), key) {
-                let set = staged.set.as_ref()?;
-                return Some(SetView { keyspace: self.base, base: set.base, staged: Some(set) });
-            }
-            if staged.is_flushed {
-                return None;
-            }
+    /// The set at `key`, if the key is there.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn set(&self, database: u8, key: &[u8]) -> Result<Option<SetView<'a>>, WrongType> {
+        match self.key(database, key).map(|found| found.value) {
+            None => Ok(None),
+            Some(ValueView::Set(set)) => Ok(Some(set)),
+            Some(ValueView::String(_)) => Err(WrongType),
         }
-        let found = self.base.get(database, key)?;
-        Some(SetView { keyspace: self.base, base: Some(&found.set), staged: None })
+    }
+
+    /// The string at `key`, if the key is there.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn string(&self, database: u8, key: &[u8]) -> Result<Option<&'a [u8]>, WrongType> {
+        match self.key(database, key).map(|found| found.value) {
+            None => Ok(None),
+            Some(ValueView::String(string)) => Ok(Some(string)),
+            Some(ValueView::Set(_)) => Err(WrongType),
+        }
+    }
+
+    fn find(&self, database: u8, name: &[u8]) -> Option<KeyView<'a>> {
+        let staged = self.staged_database(database);
+        if let Some(staged) = staged.and_then(|staged| staged.get(self.base.hash(name), name)) {
+            return staged.held.as_ref().map(|held| self.held(held));
+        }
+        let found = self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?;
+        let value = match &found.value {
+            Value::String(string) => ValueView::String(string),
+            Value::Set(_, set) => ValueView::Set(self.set_view(Some(set), None)),
+        };
+        Some(KeyView { expiry: found.expiry, value })
+    }
+
+    fn held(&self, held: &'a Held<'a>) -> KeyView<'a> {
+        let value = match &held.value {
+            StagedValue::Unchanged(string) => ValueView::String(string),
+            StagedValue::String(string) => ValueView::String(string),
+            StagedValue::Set(set) => ValueView::Set(self.set_view(set.base, Some(set))),
+        };
+        KeyView { expiry: held.expiry, value }
+    }
+
+    fn set_view(&self, base: Option<&'a Set>, staged: Option<&'a StagedSet<'a>>) -> SetView<'a> {
+        SetView { keyspace: self.base, now_ms: self.now_ms, base, staged }
     }
 
     /// The number of keys in a database.
     #[must_use]
     pub fn len(&self, database: u8) -> usize {
-        self.staged_database(database).map_or_else(|| self.base.len(database), |staged| staged.len)
+        match self.staged_database(database) {
+            Some(staged) => staged.len,
+            None => self.base.len_at(database, self.now_ms),
+        }
     }
 
     /// Whether a database has no keys.
@@ -84,33 +208,35 @@ impl<'a> View<'a> {
 
     /// The keys of a database, in no order.
     pub fn keys(&self, database: u8) -> impl Iterator<Item = &'a [u8]> {
-        let staged = self.staged_database(database);
-        let base = self.unflushed(database).then(|| self.base.keys(database));
+        let base = self.below(database).map(|below| self.base.keys(below, self.now_ms));
         let unchanged = base.into_iter().flatten().filter(move |key| self.is_unchanged(database, key));
-        let changed = staged.into_iter().flat_map(StagedDatabase::present).map(|key| &**key);
-        unchanged.chain(changed)
+        let staged = self.staged_database(database).into_iter();
+        unchanged.chain(staged.flat_map(StagedDatabase::present).map(|key| &*key.name))
     }
 
     /// Visits keys from `cursor` on until it has visited `least` or there are no more.
     pub fn scan_keys(
         &self,
         database: u8,
-        cursor: u64,
-        least: usize,
-        mut visit: impl FnMut(&[u8]),
+        (cursor, least): (u64, usize),
+        mut visit: impl FnMut(&[u8], Type),
     ) -> NextCursor {
-        let step = if self.unflushed(database) {
-            self.base.scan_keys(database, cursor, least, |key| {
-                if self.is_unchanged(database, key) {
-                    visit(key);
+        let step = match self.below(database) {
+            Some(below) => self.base.scan_keys(below, (cursor, least), |key| {
+                if key.is_live(self.now_ms) && self.is_unchanged(database, &key.name) {
+                    visit(
+                        &key.name,
+                        if matches!(key.value, Value::Set(..)) { Type::Set } else { Type::String },
+                    );
                 }
-            })
-        } else {
-            cursor..END
+            }),
+            None => cursor..END,
         };
         for key in self.staged_database(database).into_iter().flat_map(StagedDatabase::present) {
-            if is_in_step(self.base.hash(key), &step) {
-                visit(key);
+            if is_in_step(self.base.hash(&key.name), &step)
+                && let Some(held) = &key.held
+            {
+                visit(&key.name, self.held(held).value.type_of());
             }
         }
         next_cursor(step.end)
@@ -120,9 +246,11 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn random_key(&self, database: u8) -> Option<&'a [u8]> {
         if self.staged_database(database).is_none() {
-            return self.base.random_key(database);
+            let draw = || self.base.random_key(database).filter(|key| key.is_live(self.now_ms));
+            if let Some(key) = std::iter::repeat_with(draw).take(DRAWS).flatten().next() {
+                return Some(&key.name);
+            }
         }
-        // A batch that reads behind its own changes: a walk is what it takes, and it is rare.
         let len = self.len(database);
         if len == 0 { None } else { self.keys(database).nth(fastrand::usize(..len)) }
     }
@@ -131,8 +259,9 @@ impl<'a> View<'a> {
         self.staged.get(usize::from(database))?.as_ref()
     }
 
-    fn unflushed(&self, database: u8) -> bool {
-        self.staged_database(database).is_none_or(|staged| !staged.is_flushed)
+    /// The keyspace's database from which the unchanged keys of this one come; none, if there are none.
+    fn below(&self, database: u8) -> Option<u8> {
+        self.staged_database(database).map_or(Some(database), |staged| staged.base)
     }
 
     fn is_unchanged(&self, database: u8, key: &[u8]) -> bool {
@@ -144,6 +273,7 @@ impl<'a> View<'a> {
 #[derive(Debug)]
 pub struct SetView<'a> {
     keyspace: &'a Keyspace,
+    now_ms: i64,
     base: Option<&'a Set>,
     staged: Option<&'a StagedSet<'a>>,
 }
@@ -155,37 +285,59 @@ impl<'a> SetView<'a> {
     pub fn len(&self) -> usize {
         match self.staged {
             Some(staged) => staged.len,
-            None => self.base.map_or(0, Set::len),
+            None => self.base.map_or(0, |base| base.len_at(self.now_ms)),
         }
     }
 
     /// Whether `member` is in the set.
     #[must_use]
     pub fn contains(&self, member: &[u8]) -> bool {
+        self.expiry_of(member).is_some()
+    }
+
+    /// When `member` ends; none, if it is not in the set.
+    #[must_use]
+    pub fn expiry_of(&self, member: &[u8]) -> Option<Expiry> {
         let hash = self.keyspace.hash(member);
         match self.staged {
-            Some(staged) => staged.contains(hash, member),
-            None => self.base.is_some_and(|base| base.contains(hash, member)),
+            Some(staged) => staged.expiry_of(hash, member, self.now_ms),
+            None => self.base?.expiry_of(hash, member).filter(|expiry| !expiry.is_due(self.now_ms)),
         }
     }
 
-    /// The members, in no order.
-    pub fn members(&self) -> impl Iterator<Item = &'a [u8]> {
-        let unchanged = self.base.into_iter().flat_map(Set::iter).filter(|member| self.is_unchanged(member));
-        unchanged.chain(self.staged.into_iter().flat_map(StagedSet::present).map(|member| &**member))
+    /// The members and when they end, in no order.
+    pub fn members(&self) -> impl Iterator<Item = (&'a [u8], Expiry)> {
+        let base = self.base.into_iter().flat_map(|base| base.iter(self.now_ms));
+        let unchanged = base.filter(|member| self.is_unchanged(&member.name));
+        let changed = self.staged.into_iter().flat_map(StagedSet::present);
+        let unchanged = unchanged.map(|Member { name, expiry }| (&**name, *expiry));
+        unchanged.chain(changed.map(|(name, expiry)| (&**name, expiry)))
+    }
+
+    /// A member, each with the same chance.
+    #[must_use]
+    pub fn random_member(&self) -> Option<&'a [u8]> {
+        if self.staged.is_none() {
+            let draw = || self.base?.random().filter(|member| !member.expiry.is_due(self.now_ms));
+            if let Some(member) = std::iter::repeat_with(draw).take(DRAWS).flatten().next() {
+                return Some(&member.name);
+            }
+        }
+        let len = self.len();
+        if len == 0 { None } else { self.members().nth(fastrand::usize(..len)).map(|(member, _)| member) }
     }
 
     /// Visits members from `cursor` on until it has visited `least` or there are no more.
-    pub fn scan(&self, cursor: u64, least: usize, mut visit: impl FnMut(&[u8])) -> NextCursor {
+    pub fn scan(&self, (cursor, least): (u64, usize), mut visit: impl FnMut(&[u8])) -> NextCursor {
         let step = match self.base {
-            Some(base) => self.keyspace.scan_members(base, cursor, least, |member| {
+            Some(base) => self.keyspace.scan_members(base, (cursor, least), self.now_ms, |member| {
                 if self.is_unchanged(member) {
                     visit(member);
                 }
             }),
             None => cursor..END,
         };
-        for member in self.staged.into_iter().flat_map(StagedSet::present) {
+        for (member, _) in self.staged.into_iter().flat_map(StagedSet::present) {
             if is_in_step(self.keyspace.hash(member), &step) {
                 visit(member);
             }

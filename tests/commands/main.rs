@@ -1,6 +1,7 @@
 //! Every command over a real socket, byte by byte: what is sent, and what must come back, in RESP2 and RESP3.
 //!
-//! What the scripts expect are Redis's own bytes. To hold them against a Redis of 7.0 or later:
+//! What the scripts expect are the bytes of Redis 7.0; later ones differ in places, such as the encodings of small
+//! sets. To hold the scripts against a Redis:
 //!
 //! ```text
 //! REVOKED_TEST_PEER=$(command -v redis-server) cargo test --test commands -- --skip ours:: --skip table::
@@ -16,12 +17,18 @@
 mod support;
 
 mod connection;
+mod expiry;
 mod generic;
+mod incrbyfloat;
+mod keyspace;
 mod loading;
 mod ours;
 mod pipeline;
+mod rows;
 mod script;
 mod server;
 mod set;
+mod set_algebra;
+mod string;
 mod table;
 mod transaction;

@@ -123,6 +123,75 @@ fn writes_reads_and_session_commands_in_one_write_keep_their_order() {
 }
 
 #[test]
+fn what_changes_names_types_and_expiries_is_seen_by_what_follows_in_the_same_write() {
+    check(
+        r#"
+        > SET k 1 EXAT 33177117420
+        > INCR k
+        > GET k
+        > EXPIRETIME k
+        > RENAME k l
+        > EXISTS k
+        > GET l
+        > COPY l m
+        > PERSIST m
+        > TTL m
+        > EXPIRETIME l
+        > DEL l
+        > SADD l a b
+        > TTL l
+        > SUNIONSTORE n l
+        > SCARD n
+        > GET n
+        > MOVE n 1
+        > EXISTS n
+        > SELECT 1
+        > TYPE n
+        > SWAPDB 0 1
+        > GET m
+        > SELECT 0
+        > SINTERCARD 1 n
+        > EXPIRE n -1
+        > EXISTS n
+        > SET s v PXAT 1
+        > GET s
+        > DBSIZE
+        < +OK
+        < :2
+        < "2"
+        < :33177117420
+        < +OK
+        < :0
+        < "2"
+        < :1
+        < :1
+        < :-1
+        < :33177117420
+        < :1
+        < :2
+        < :-1
+        < :2
+        < :2
+        < -WRONGTYPE Operation against a key holding the wrong kind of value
+        < :1
+        < :0
+        < +OK
+        < +set
+        < +OK
+        < "2"
+        < +OK
+        < :2
+        < :1
+        < :0
+        < +OK
+        <2 $-1
+        <3 _
+        < :0
+        "#,
+    );
+}
+
+#[test]
 fn the_protocol_changes_in_the_middle_of_a_pipeline() {
     let server = Server::start();
     let mut client = server.connect();

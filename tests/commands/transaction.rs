@@ -120,6 +120,131 @@ fn an_error_at_execution_stands_in_its_place_and_the_rest_is_executed() {
 }
 
 #[test]
+fn commands_of_a_transaction_see_what_those_before_them_did() {
+    check(
+        r#"
+        > MULTI
+        < +OK
+        > SET a 1 EXAT 33177117420
+        < +QUEUED
+        > INCR a
+        < +QUEUED
+        > APPEND a x
+        < +QUEUED
+        > RENAME a b
+        < +QUEUED
+        > EXISTS a
+        < +QUEUED
+        > EXPIRETIME b
+        < +QUEUED
+        > COPY b c
+        < +QUEUED
+        > GETDEL b
+        < +QUEUED
+        > STRLEN c
+        < +QUEUED
+        > MSET n 1 m 2
+        < +QUEUED
+        > MGET n m b
+        < +QUEUED
+        > SADD s x y
+        < +QUEUED
+        > SMOVE s t x
+        < +QUEUED
+        > SUNIONSTORE u s t
+        < +QUEUED
+        > SCARD u
+        < +QUEUED
+        > SINTERCARD 2 u s
+        < +QUEUED
+        > SPOP t
+        < +QUEUED
+        > TYPE t
+        < +QUEUED
+        > PERSIST c
+        < +QUEUED
+        > TTL c
+        < +QUEUED
+        > SET c v GET
+        < +QUEUED
+        > DBSIZE
+        < +QUEUED
+        > EXEC
+        <2 *22 +OK :2 :2 +OK :0 :33177117420 :1 "2x" :2 +OK *3 "1" "2" $-1 :2 :1 :2 :2 :1 "x" +none :1 :-1 "2x" :5
+        <3 *22 +OK :2 :2 +OK :0 :33177117420 :1 "2x" :2 +OK *3 "1" "2" _ :2 :1 :2 :2 :1 "x" +none :1 :-1 "2x" :5
+        "#,
+    );
+}
+
+#[test]
+fn databases_can_be_changed_and_exchanged_inside_of_a_transaction() {
+    check(
+        r#"
+        > MULTI
+        < +OK
+        > SET k zero
+        < +QUEUED
+        > SET m moves
+        < +QUEUED
+        > MOVE m 1
+        < +QUEUED
+        > SWAPDB 0 1
+        < +QUEUED
+        > GET k
+        < +QUEUED
+        > GET m
+        < +QUEUED
+        > SET k one
+        < +QUEUED
+        > SELECT 1
+        < +QUEUED
+        > GET k
+        < +QUEUED
+        > COPY k copied DB 0
+        < +QUEUED
+        > SELECT 0
+        < +QUEUED
+        > MGET k copied
+        < +QUEUED
+        > EXEC
+        <2 *12 +OK +OK :1 +OK $-1 "moves" +OK +OK "zero" :1 +OK *2 "one" "zero"
+        <3 *12 +OK +OK :1 +OK _ "moves" +OK +OK "zero" :1 +OK *2 "one" "zero"
+        > DBSIZE
+        < :3
+        "#,
+    );
+}
+
+#[test]
+fn a_wrong_type_in_a_transaction_undoes_nothing_of_it() {
+    let server = Server::start();
+    let mut client = connect(&server, 2);
+    let requests = [
+        &["MULTI"][..],
+        &["SET", "k", "v"],
+        &["SADD", "k", "a"],
+        &["INCR", "n"],
+        &["INCR", "k"],
+        &["SET", "k", "w", "EX", "0"],
+        &["RENAME", "nothing", "k"],
+        &["APPEND", "k", "w"],
+    ];
+    for request in requests {
+        client.ask(request);
+    }
+    let expected = "*7\r\n\
+        +OK\r\n\
+        -WRONGTYPE Operation against a key holding the wrong kind of value\r\n\
+        :1\r\n\
+        -ERR value is not an integer or out of range\r\n\
+        -ERR invalid expire time in 'set' command\r\n\
+        -ERR no such key\r\n\
+        :2\r\n";
+    assert_eq!(String::from_utf8(client.ask(&["EXEC"])).unwrap(), expected);
+    assert_eq!(client.ask(&["MGET", "k", "n"]), b"*2\r\n$2\r\nvw\r\n$1\r\n1\r\n");
+}
+
+#[test]
 fn multi_and_watch_are_refused_inside_and_do_no_harm() {
     check(
         r"
@@ -206,13 +331,19 @@ fn a_whole_transaction_in_one_write_is_answered_in_order() {
 
 /// What another client does between WATCH and EXEC, and whether EXEC does nothing then.
 fn watching(protocol: u8, prepare: &str, watch: &str, meanwhile: &str) -> bool {
-    let server = Server::start();
-    let (mut client, mut other) = (connect(&server, protocol), connect(&server, 2));
+    watching_on(&Server::start(), protocol, prepare, watch, meanwhile)
+}
+
+/// The same on a server that may have keys, which are removed first.
+fn watching_on(server: &Server, protocol: u8, prepare: &str, watch: &str, meanwhile: &str) -> bool {
+    let (mut client, mut other) = (connect(server, protocol), connect(server, 2));
     let ask = |client: &mut crate::support::server::Client, text: &str| {
         for words in text.split("; ").filter(|words| !words.is_empty()) {
-            client.ask(&words.split(' ').collect::<Vec<_>>());
+            let reply = client.ask(&words.split(' ').collect::<Vec<_>>());
+            assert!(!reply.starts_with(b"-ERR unknown"), "{words}: {}", reply.escape_ascii());
         }
     };
+    ask(&mut other, "FLUSHALL");
     ask(&mut other, prepare);
     ask(&mut client, watch);
     ask(&mut other, meanwhile);
@@ -249,6 +380,221 @@ fn exec_is_executed_if_no_watched_key_has_changed() {
     assert!(!watching(2, "SADD k a", "WATCH k; UNWATCH", "SADD k b"));
     assert!(!watching(2, "SADD k a", "WATCH k; MULTI; DISCARD", "SADD k b"));
     assert!(!watching(2, "SADD k a", "WATCH k; MULTI; EXEC", "SADD k b"), "a watch is for one transaction");
+}
+
+#[test]
+fn exec_does_nothing_if_a_watched_string_has_changed() {
+    let server = Server::start();
+    for change in [
+        "SET k 2",
+        "SET k 2 GET",
+        "SET k 2 XX",
+        "SET k 2 KEEPTTL",
+        "SETEX k 100 v",
+        "PSETEX k 100000 v",
+        "GETSET k 2",
+        "GETDEL k",
+        "APPEND k x",
+        "SETRANGE k 0 x",
+        "INCR k",
+        "DECR k",
+        "INCRBY k 5",
+        "DECRBY k 5",
+        "INCRBYFLOAT k 5",
+        "MSET l 1 k 2",
+        "DEL k",
+        "UNLINK k",
+        "FLUSHDB",
+        "FLUSHALL",
+        "SELECT 1; FLUSHALL",
+        "SUNIONSTORE k nothing",
+    ] {
+        assert!(watching_on(&server, 2, "SET k 1", "WATCH k", change), "{change}");
+    }
+}
+
+#[test]
+fn exec_does_nothing_if_a_watched_set_has_changed() {
+    let server = Server::start();
+    for change in [
+        "SPOP k",
+        "SPOP k 2",
+        "SMOVE k l a",
+        "SMOVE l k z",
+        "SUNIONSTORE k l",
+        "SINTERSTORE k k l",
+        "SDIFFSTORE k nothing",
+        "SET k v",
+    ] {
+        assert!(watching_on(&server, 2, "SADD k a b; SADD l a z", "WATCH k", change), "{change}");
+    }
+}
+
+#[test]
+fn exec_does_nothing_if_a_watched_key_was_made() {
+    let server = Server::start();
+    for change in [
+        "SET k 1",
+        "SETNX k 1",
+        "MSETNX l 1 k 1",
+        "GETSET k 1",
+        "APPEND k x",
+        "APPEND k ",
+        "SETRANGE k 1 x",
+        "INCR k",
+        "INCRBYFLOAT k 1",
+        "SUNIONSTORE k other",
+        "SMOVE other k a",
+        "INCR k; DEL k",
+        "SADD k a; SPOP k",
+        "SET k 1 PXAT 1",
+    ] {
+        assert!(watching_on(&server, 2, "SADD other a", "WATCH k", change), "{change}");
+    }
+}
+
+#[test]
+fn exec_does_nothing_if_the_expiry_of_a_watched_key_has_changed() {
+    let server = Server::start();
+    for change in [
+        "EXPIRE k 100",
+        "PEXPIRE k 100000",
+        "EXPIREAT k 33177117421",
+        "PEXPIREAT k 33177117421000 GT",
+        "EXPIRE k -1",
+        "PERSIST k",
+        "GETEX k EX 100",
+        "GETEX k PERSIST",
+        "GETEX k PXAT 1",
+    ] {
+        assert!(watching_on(&server, 2, "SET k 1 EXAT 33177117420", "WATCH k", change), "{change}");
+    }
+}
+
+#[test]
+fn exec_does_nothing_if_a_watched_key_came_or_went_under_another_name_or_number() {
+    let server = Server::start();
+    for (prepare, change) in [
+        ("SET k 1", "RENAME k l"),
+        ("SET k 1", "RENAMENX k l"),
+        ("SET l 1", "RENAME l k"),
+        ("SET l 1; SET k 2", "RENAME l k"),
+        ("SET l 1", "RENAMENX l k"),
+        ("SET l 1", "COPY l k"),
+        ("SET l 1; SET k 2", "COPY l k REPLACE"),
+        ("SELECT 1; SET k 1", "COPY k k DB 0"),
+        ("SET k 1", "MOVE k 1"),
+        ("SELECT 1; SET k 1", "MOVE k 0"),
+        ("SET k 1", "SWAPDB 0 1"),
+        ("SET k 1", "SWAPDB 1 0"),
+        ("SELECT 1; SET k 1", "SWAPDB 0 1"),
+        ("SET k 1; SELECT 1; SET k 1", "SWAPDB 0 1"),
+        ("", "SWAPDB 0 1; SELECT 1; SET k 1; SWAPDB 0 1"),
+    ] {
+        assert!(watching_on(&server, 2, prepare, "WATCH k", change), "{prepare}; {change}");
+    }
+    assert!(
+        watching_on(&server, 3, "SET k 1", "SELECT 1; WATCH k; SELECT 0", "SWAPDB 0 1"),
+        "watched in another database"
+    );
+}
+
+#[test]
+fn a_write_of_what_is_there_already_is_a_change() {
+    let server = Server::start();
+    for change in [
+        "SET k 1 EXAT 33177117420",
+        "GETSET k 1",
+        "MSET k 1",
+        "APPEND k ",
+        "SETRANGE k 0 1",
+        "INCRBY k 0",
+        "DECRBY k 0",
+        "INCRBYFLOAT k 0",
+        "EXPIREAT k 33177117420",
+        "INCR k; DECR k",
+    ] {
+        assert!(watching_on(&server, 2, "SET k 1 EXAT 33177117420", "WATCH k", change), "{change}");
+    }
+    assert!(watching_on(&server, 2, "SADD k a", "WATCH k", "SUNIONSTORE k k"));
+}
+
+#[test]
+fn what_only_reads_or_is_not_done_is_no_change() {
+    let server = Server::start();
+    for meanwhile in [
+        "GET k",
+        "MGET k",
+        "STRLEN k",
+        "GETRANGE k 0 1",
+        "GETEX k",
+        "GETEX k PERSIST",
+        "TTL k",
+        "TOUCH k",
+        "OBJECT ENCODING k",
+        "SET k 2 NX",
+        "SET k 2 EX 0",
+        "SETNX k 2",
+        "MSETNX k 2 l 2",
+        "SETRANGE k 0 ",
+        "EXPIRE k 100 XX",
+        "EXPIRE k 100 GT",
+        "PERSIST k",
+        "RENAME k k",
+        "RENAMENX k k",
+        "RENAMENX other k",
+        "COPY k l",
+        "COPY k k DB 1",
+        "COPY other k",
+        "SELECT 1; SET k 2; MOVE k 0",
+        "SWAPDB 0 0",
+        "SWAPDB 1 2",
+        "SELECT 1; SET k 2; FLUSHDB",
+        "SADD k a",
+        "SPOP k",
+        "INCRBY k x",
+        "DECRBY k -9223372036854775808",
+    ] {
+        assert!(!watching_on(&server, 2, "SET k 1; SET other 1", "WATCH k", meanwhile), "{meanwhile}");
+    }
+}
+
+#[test]
+fn what_only_reads_a_set_or_does_not_change_it_is_no_change() {
+    let server = Server::start();
+    for meanwhile in [
+        "SRANDMEMBER k",
+        "SRANDMEMBER k 2",
+        "SPOP k 0",
+        "SMOVE k k a",
+        "SMOVE k l x",
+        "SMOVE l k a",
+        "SINTER k l",
+        "SINTERSTORE m k l",
+        "SINTERCARD 1 k",
+    ] {
+        assert!(!watching_on(&server, 2, "SADD k a b; SADD l a z", "WATCH k", meanwhile), "{meanwhile}");
+    }
+}
+
+#[test]
+fn what_leaves_nothing_where_there_was_nothing_is_no_change() {
+    let server = Server::start();
+    for meanwhile in [
+        "SET k 1 XX",
+        "GETDEL k",
+        "GETEX k EX 100",
+        "SETRANGE k 0 ",
+        "EXPIRE k 10",
+        "DEL k",
+        "SPOP k",
+        "SUNIONSTORE k nothing",
+        "RENAME k l",
+        "SWAPDB 0 1",
+        "SELECT 1; SET k 1; FLUSHALL",
+    ] {
+        assert!(!watching_on(&server, 2, "", "WATCH k", meanwhile), "{meanwhile}");
+    }
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! Ops on sets, and on when their members end.
+
+use ahash::RandomState;
+use bytes::Bytes;
+
+use crate::command::set::combine;
+use crate::expiry::Expiry;
+use crate::op::{ExpireMembersAnswer, MemberCondition, SetOperation};
+use crate::reply::{Error, Reply};
+use crate::store::{SetView, Staged};
+
+/// The reply is the number of members that were not there and are now.
+pub(super) fn saddex(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    members: &[Bytes],
+    (expiry, condition): (Expiry, MemberCondition),
+) -> Result<Reply, Error> {
+    let may = |before: Option<Expiry>| match (condition, before) {
+        (MemberCondition::Any, _) => true,
+        (MemberCondition::Existing, before) => before.is_some(),
+        (_, None) => true,
+        (MemberCondition::New, Some(_)) => false,
+        (MemberCondition::Later, Some(before)) => expiry > before,
+        (MemberCondition::Earlier, Some(before)) => expiry < before,
+    };
+    Ok(Reply::count(staged.put_members(database, key, members, expiry, may)?))
+}
+
+pub(super) fn expire_members(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    members: &[Bytes],
+    (expiry, answer): (Expiry, ExpireMembersAnswer),
+) -> Result<Reply, Error> {
+    let before: Vec<Option<Expiry>> = {
+        let set = staged.view().set(database, key)?;
+        members.iter().map(|member| set.as_ref().and_then(|set| set.expiry_of(member))).collect()
+    };
+    staged.put_members(database, key, members, expiry, |before| before.is_some())?;
+    let mut outcomes = before.into_iter().map(|before| match (answer, before) {
+        (ExpireMembersAnswer::Each, None) => -2,
+        (_, None) => 0,
+        (ExpireMembersAnswer::WasChanged, Some(Expiry::NEVER)) => 0,
+        (_, Some(_)) => 1,
+    });
+    Ok(match answer {
+        ExpireMembersAnswer::Each => Reply::Array(outcomes.map(Reply::Integer).collect()),
+        _ => Reply::Integer(outcomes.next().unwrap_or(0)),
+    })
+}
+
+pub(super) fn spop(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    count: Option<usize>,
+    (drawn, seed): (&[Bytes], u64),
+) -> Result<Reply, Error> {
+    let popped = match staged.view().set(database, key)? {
+        Some(set) => choose(&set, count.unwrap_or(1), drawn, seed),
+        None => Vec::new(),
+    };
+    staged.remove_members(database, key, &popped)?;
+    Ok(match count {
+        None => popped.into_iter().next().map_or(Reply::Null, Reply::Bulk),
+        Some(_) => Reply::StringSet(popped.iter().map(|member| &**member).collect()),
+    })
+}
+
+/// Those that were drawn and are still there. Where that is not enough, the others are ordered by a hash that is the
+/// same everywhere.
+fn choose(set: &SetView<'_>, count: usize, drawn: &[Bytes], seed: u64) -> Vec<Bytes> {
+    if count >= set.len() {
+        return set.members().map(|(member, _)| Bytes::copy_from_slice(member)).collect();
+    }
+    let mut chosen: Vec<Bytes> =
+        drawn.iter().filter(|member| set.contains(member)).take(count).cloned().collect();
+    if chosen.len() < count {
+        let order = RandomState::with_seeds(seed, 0, 0, 0);
+        let others =
+            set.members().map(|(member, _)| member).filter(|member| !chosen.iter().any(|c| c == member));
+        let mut others: Vec<_> = others.map(|member| (order.hash_one(member), member)).collect();
+        others.sort_unstable();
+        let missing = count - chosen.len();
+        chosen.extend(others.into_iter().take(missing).map(|(_, member)| Bytes::copy_from_slice(member)));
+    }
+    chosen
+}
+
+/// A member takes its end along. Where it is already, it has the later of both.
+pub(super) fn smove(
+    staged: &mut Staged<'_>,
+    database: u8,
+    (source, destination): (&Bytes, &Bytes),
+    member: &Bytes,
+) -> Result<Reply, Error> {
+    let view = staged.view();
+    let Some(from) = view.set(database, source)? else { return Ok(Reply::Integer(0)) };
+    view.set(database, destination)?;
+    let Some(expiry) = from.expiry_of(member) else { return Ok(Reply::Integer(0)) };
+    if source != destination {
+        let members = std::slice::from_ref(member);
+        staged.remove_members(database, source, members)?;
+        let may = |before: Option<Expiry>| before.is_none_or(|before| before < expiry);
+        staged.put_members(database, destination, members, expiry, may)?;
+    }
+    Ok(Reply::Integer(1))
+}
+
+pub(super) fn sstore(
+    staged: &mut Staged<'_>,
+    database: u8,
+    operation: SetOperation,
+    destination: &Bytes,
+    keys: &[Bytes],
+) -> Result<Reply, Error> {
+    let members: Vec<_> = {
+        let view = staged.view();
+        let sets = keys.iter().map(|key| view.set(database, key)).collect::<Result<Vec<_>, _>>()?;
+        let found = combine(operation, &sets, usize::MAX);
+        found.into_iter().map(|(member, expiry)| (Bytes::copy_from_slice(member), expiry)).collect()
+    };
+    staged.replace_set(database, destination, &members, Expiry::NEVER);
+    Ok(Reply::count(members.len()))
+}

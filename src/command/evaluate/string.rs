@@ -1,0 +1,141 @@
+//! Ops on strings.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::expiry::Expiry;
+use crate::limits::ARGUMENT_BYTES;
+use crate::op::{Exists, SetAnswer};
+use crate::reply::{Error, Reply};
+use crate::request::parse_integer;
+use crate::store::{Staged, ValueView};
+
+pub(super) fn set(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    value: &Bytes,
+    (expiry, condition, answer): (Option<Expiry>, Option<Exists>, SetAnswer),
+) -> Result<Reply, Error> {
+    let before = staged.view().key(database, key);
+    let is_there = before.is_some();
+    let expiry = expiry.unwrap_or_else(|| before.as_ref().map_or(Expiry::NEVER, |found| found.expiry));
+    let string = match (answer, before.map(|found| found.value)) {
+        (SetAnswer::Before, Some(ValueView::String(string))) => Reply::bulk(string),
+        (SetAnswer::Before, Some(ValueView::Set(_))) => return Err(Error::WrongType),
+        _ => Reply::Null,
+    };
+    let is_set = condition.is_none_or(|exists| (exists == Exists::Yes) == is_there);
+    if is_set {
+        staged.set_string(database, key, value.clone(), expiry);
+    }
+    Ok(match answer {
+        SetAnswer::Ok if is_set => Reply::OK,
+        SetAnswer::Ok => Reply::Null,
+        SetAnswer::Before => string,
+        SetAnswer::WasSet => Reply::Integer(is_set.into()),
+    })
+}
+
+pub(super) fn mset(staged: &mut Staged<'_>, database: u8, pairs: &[(Bytes, Bytes)]) -> Reply {
+    for (key, value) in pairs {
+        staged.set_string(database, key, value.clone(), Expiry::NEVER);
+    }
+    Reply::OK
+}
+
+pub(super) fn msetnx(staged: &mut Staged<'_>, database: u8, pairs: &[(Bytes, Bytes)]) -> Reply {
+    let is_any_there = pairs.iter().any(|(key, _)| staged.view().key(database, key).is_some());
+    if !is_any_there {
+        mset(staged, database, pairs);
+    }
+    Reply::Integer((!is_any_there).into())
+}
+
+pub(super) fn getdel(staged: &mut Staged<'_>, database: u8, key: &Bytes) -> Result<Reply, Error> {
+    let string = staged.view().string(database, key)?.map_or(Reply::Null, Reply::bulk);
+    staged.remove_key(database, key);
+    Ok(string)
+}
+
+pub(super) fn getex(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    expiry: Option<Expiry>,
+) -> Result<Reply, Error> {
+    let Some(string) = staged.view().string(database, key)?.map(Reply::bulk) else { return Ok(Reply::Null) };
+    match expiry {
+        Some(Expiry::NEVER) => _ = super::key::persist(staged, database, key),
+        Some(expiry) => staged.set_expiry(database, key, expiry),
+        None => {}
+    }
+    Ok(string)
+}
+
+pub(super) fn append(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    value: &Bytes,
+) -> Result<Reply, Error> {
+    let before = string_and_expiry(staged, database, key)?;
+    let (mut string, expiry) = before.unwrap_or((BytesMut::new(), Expiry::NEVER));
+    let length = checked_length(string.len(), value.len())?;
+    string.extend_from_slice(value);
+    staged.set_string(database, key, string.freeze(), expiry);
+    Ok(Reply::count(length))
+}
+
+pub(super) fn setrange(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    offset: usize,
+    value: &Bytes,
+) -> Result<Reply, Error> {
+    let before = string_and_expiry(staged, database, key)?;
+    let (mut string, expiry) = before.unwrap_or((BytesMut::new(), Expiry::NEVER));
+    if value.is_empty() {
+        return Ok(Reply::count(string.len()));
+    }
+    let end = checked_length(offset, value.len())?;
+    string.resize(string.len().max(end), 0);
+    string[offset..end].copy_from_slice(value);
+    let length = string.len();
+    staged.set_string(database, key, string.freeze(), expiry);
+    Ok(Reply::count(length))
+}
+
+pub(super) fn incrby(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    increment: i64,
+) -> Result<Reply, Error> {
+    let before = string_and_expiry(staged, database, key)?;
+    let (string, expiry) = before.map_or((None, Expiry::NEVER), |(string, expiry)| (Some(string), expiry));
+    let before = string.map_or(Ok(0), |string| parse_integer(&string).ok_or(Error::NotAnInteger))?;
+    let after = before.checked_add(increment).ok_or(Error::IncrementOverflow)?;
+    staged.set_string(database, key, Bytes::from(after.to_string()), expiry);
+    Ok(Reply::Integer(after))
+}
+
+/// The string at a key as it is, to be changed, and when the key ends.
+fn string_and_expiry(
+    staged: &Staged<'_>,
+    database: u8,
+    key: &Bytes,
+) -> Result<Option<(BytesMut, Expiry)>, Error> {
+    match staged.view().key(database, key) {
+        None => Ok(None),
+        Some(found) => match found.value {
+            ValueView::String(string) => Ok(Some((BytesMut::from(string), found.expiry))),
+            ValueView::Set(_) => Err(Error::WrongType),
+        },
+    }
+}
+
+/// The length of a string that is made longer, if it may be so long.
+fn checked_length(length: usize, more: usize) -> Result<usize, Error> {
+    length.checked_add(more).filter(|&length| length <= ARGUMENT_BYTES).ok_or(Error::StringTooLong)
+}
