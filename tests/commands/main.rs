@@ -8,6 +8,8 @@
 //! ```
 //!
 //! What is different here on purpose, or newer than that Redis, is in `ours.rs`, and `table.rs` is about our table.
+//! `tests/parity/run` does this, too; beside it, it has random sequences of commands answered by ours and by a Redis,
+//! and reports the shortest that is answered differently.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

@@ -61,13 +61,27 @@ impl Server {
 
     /// Starts a server with the data that a former one left.
     pub(crate) fn start_in(directory: TempDir, setup: Setup) -> Self {
-        let (address, process) = match env::var("REVOKED_TEST_PEER") {
+        let started = match env::var("REVOKED_TEST_PEER") {
             Ok(program) => start_peer(&program, directory.path(), setup),
             Err(_) => start_ours(directory.path(), setup),
         };
+        Self::when_loaded(started, directory, setup)
+    }
+
+    /// Starts a server of another make, with Redis's options, without data.
+    pub(crate) fn start_program(program: &str) -> Self {
+        let (directory, setup) = (tempfile::tempdir().unwrap(), Setup::default());
+        Self::when_loaded(start_peer(program, directory.path(), setup), directory, setup)
+    }
+
+    fn when_loaded((address, process): (SocketAddr, Process), directory: TempDir, setup: Setup) -> Self {
         let server = Self { address, process, directory };
         server.wait_until_loaded(setup);
         server
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -1,0 +1,150 @@
+//! Differences that are there on purpose.
+
+use revoked::limits::CLIENT_NAME_BYTES;
+
+use crate::compare::Replies;
+use crate::reply::before_quote;
+use crate::sequence::Request;
+
+struct Known {
+    #[allow(dead_code, reason = "for the reader of the table")]
+    reason: &'static str,
+    is_it: fn(&Request, &Replies) -> bool,
+}
+
+struct Avoided {
+    #[allow(dead_code, reason = "for the reader of the table")]
+    reason: &'static str,
+    is_it: fn(&Request) -> bool,
+}
+
+/// Replies that differ. As narrow as they can be: each says how both sides answer.
+const KNOWN: &[Known] = &[
+    Known {
+        reason: "a cursor is a plain number: Redis reads signs, spaces and nothing at all as its C library does",
+        is_it: |request, replies| {
+            let cursor = match request.name().as_str() {
+                "scan" => request.0.get(1),
+                "sscan" => request.0.get(2),
+                _ => None,
+            };
+            let is_plain = |word: &Vec<u8>| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+            cursor.is_some_and(|word| !is_plain(word)) && replies.subject == b"-ERR invalid cursor\r\n"
+        },
+    },
+    Known {
+        reason: "an error is text: Redis repeats bytes as they are, and nothing behind a NUL",
+        is_it: |request, replies| {
+            let is_text = |word: &Vec<u8>| std::str::from_utf8(word).is_ok() && !word.contains(&0);
+            let said = before_quote(&replies.subject);
+            !request.0.iter().all(is_text)
+                && said.starts_with(b"-ERR ")
+                && said.len() < replies.subject.len()
+                && said == before_quote(&replies.reference)
+        },
+    },
+    Known {
+        reason: "HELLO is refused before it does anything, as in Redis 7.2",
+        is_it: |request, replies| {
+            request.name() == "hello"
+                && before_quote(&replies.subject) == b"-ERR Syntax error in HELLO option "
+                && replies.reference.starts_with(b"-WRONGPASS ")
+        },
+    },
+];
+
+pub(crate) fn is_known(request: &Request, replies: &Replies) -> bool {
+    KNOWN.iter().any(|known| (known.is_it)(request, replies))
+}
+
+/// Requests that have no comparable reply, or behind which other replies differ, too.
+const AVOIDED: &[Avoided] = &[
+    Avoided {
+        reason: "HELLO is refused before it does anything, as in Redis 7.2: before, SETNAME came into force",
+        is_it: |request| {
+            let gives_a_name = request.0.iter().any(|word| word.eq_ignore_ascii_case(b"SETNAME"));
+            request.name() == "hello" && gives_a_name && request.0.len() != 4
+        },
+    },
+    Avoided {
+        reason: "COMMAND GETKEYS may have a command without arguments, as in Redis 7.2: before, it spoiled MULTI",
+        is_it: |request| request.name() == "command" && request.0.len() == 3,
+    },
+    Avoided {
+        reason: "a connection's name is bounded, as Redis's are not",
+        is_it: |request| {
+            let is_long = request.0.iter().any(|word| word.len() > CLIENT_NAME_BYTES);
+            matches!(request.name().as_str(), "client" | "hello") && is_long
+        },
+    },
+    Avoided {
+        reason: "COMMAND describes all commands, also those that only Redis has",
+        is_it: |request| request.name() == "command" && request.0.len() == 1,
+    },
+];
+
+pub(crate) fn is_avoided(request: &Request) -> bool {
+    AVOIDED.iter().any(|avoided| (avoided.is_it)(request))
+}
+
+/// Commands that both servers have and that are not drawn.
+pub(crate) const NOT_DRAWN: &[(&[&str], &str)] = &[
+    (&["quit", "shutdown"], "they end the connection that the replies come on"),
+    (&["info", "config", "lastsave", "save", "bgsave", "bgrewriteaof"], "they are about the server at hand"),
+    (
+        &[
+            "acl", "cluster", "debug", "failover", "latency", "memory", "module", "monitor", "role",
+            "slowlog", "wait",
+        ],
+        "they are about the server at hand",
+    ),
+    (
+        &["psubscribe", "publish", "pubsub", "punsubscribe", "spublish", "ssubscribe", "subscribe"],
+        "messages come beside the replies",
+    ),
+    (&["sunsubscribe", "unsubscribe"], "messages come beside the replies"),
+    (
+        &["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "function", "script"],
+        "what they run is drawn by itself",
+    ),
+];
+
+mod tests {
+    use super::{is_avoided, is_known};
+    use crate::compare::Replies;
+    use crate::sequence::Request;
+
+    fn known(words: &[&[u8]], subject: &str, reference: &str) -> bool {
+        is_known(&Request::of(words), &Replies::new(subject.into(), reference.into()))
+    }
+
+    #[test]
+    fn odd_cursors_may_be_refused_and_plain_ones_may_not() {
+        let (refused, scanned) = ("-ERR invalid cursor\r\n", "*2\r\n$1\r\n0\r\n*0\r\n");
+        assert!(known(&[b"SCAN", b"+1"], refused, scanned));
+        assert!(known(&[b"sscan", b"0", b""], refused, scanned));
+        assert!(!known(&[b"SCAN", b"01"], refused, scanned));
+        assert!(!known(&[b"SCAN", b"+1"], scanned, refused));
+    }
+
+    #[test]
+    fn errors_may_repeat_bytes_in_their_own_way_and_text_may_not_differ() {
+        let unknown = |word: &str| format!("-ERR unknown command '{word}', with args beginning with: \r\n");
+        assert!(known(&[b"\xff"], &unknown("?"), &unknown("??")));
+        assert!(!known(&[b"a"], &unknown("?"), &unknown("??")));
+        assert!(!known(&[b"\xff"], &unknown("?"), "-ERR unknown subcommand 'a'\r\n"));
+        assert!(!known(&[b"GET", b"\xff"], "-ERR a\r\n", "-ERR b\r\n"));
+    }
+
+    #[test]
+    fn hello_may_be_refused_for_another_reason_first() {
+        let (syntax, password) = ("-ERR Syntax error in HELLO option 'x'\r\n", "-WRONGPASS ...\r\n");
+        assert!(known(&[b"HELLO", b"3", b"AUTH", b"a", b"b", b"x"], syntax, password));
+        assert!(!known(&[b"HELLO", b"3", b"AUTH", b"a", b"b", b"x"], password, syntax));
+        let is_avoided = |words: &[&str]| is_avoided(&Request::of(words));
+        assert!(
+            is_avoided(&["hello", "3", "SETNAME", "a", "x"]) && !is_avoided(&["HELLO", "3", "setname", "a"])
+        );
+        assert!(is_avoided(&["COMMAND"]) && !is_avoided(&["COMMAND", "GETKEYS", "GET", "k"]));
+    }
+}
