@@ -352,16 +352,17 @@ impl Connection {
         }
     }
 
-    /// What a request that can't be executed means for the transaction. Returns the error that it is answered.
+    /// What a request that can't be executed means for the transaction. Returns the error that it is answered: an
+    /// EXEC that is wrong itself says so in its own way, even where there is no transaction.
     fn spoil_transaction(&mut self, command: Option<Command>, error: Error) -> Error {
-        let Some(transaction) = &mut self.transaction else { return error };
-        if command
-            .is_some_and(|command| matches!(command.spec.run, Run::Transaction(TransactionStep::Execute)))
-        {
+        let is_exec = |command: Command| matches!(command.spec.run, Run::Transaction(TransactionStep::Execute));
+        if command.is_some_and(is_exec) {
             self.end_transaction();
             return Error::ExecAbortBecause(error.to_string().trim_start_matches("ERR ").to_owned());
         }
-        transaction.make_void();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.make_void();
+        }
         error
     }
 

@@ -44,6 +44,41 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "an error is text: EXPIRE's repeats its option without quotes",
+        is_it: |request, replies| {
+            let said = b"-ERR Unsupported option ";
+            let is_text = |word: &Vec<u8>| std::str::from_utf8(word).is_ok() && !word.contains(&0);
+            !request.0.iter().all(is_text)
+                && replies.subject.starts_with(said)
+                && replies.reference.starts_with(said)
+        },
+    },
+    Known {
+        reason: "TTL, PTTL and PERSIST take a member, as KeyDB's do",
+        is_it: |request, replies| {
+            matches!(request.name().as_str(), "ttl" | "pttl" | "persist")
+                && request.0.len() == 3
+                && replies.reference.starts_with(b"-ERR wrong number of arguments for ")
+        },
+    },
+    Known {
+        reason: "OBJECT ENCODING tells from the value alone: Redis remembers how it came to be",
+        is_it: |request, replies| {
+            let (ours, theirs) = (&replies.subject[..], &replies.reference[..]);
+            is_object(request, b"encoding")
+                && matches!(
+                    (ours, theirs),
+                    (b"$3\r\nint\r\n" | b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n")
+                        | (b"$3\r\nint\r\n", b"$6\r\nembstr\r\n")
+                        | (b"$6\r\nintset\r\n", b"$9\r\nhashtable\r\n")
+                )
+        },
+    },
+    Known {
+        reason: "OBJECT REFCOUNT is 1: Redis shares small numbers, and what MULTI has queued",
+        is_it: |request, replies| is_object(request, b"refcount") && replies.subject == b":1\r\n",
+    },
+    Known {
         reason: "HELLO is refused before it does anything, as in Redis 7.2",
         is_it: |request, replies| {
             request.name() == "hello"
@@ -52,6 +87,10 @@ const KNOWN: &[Known] = &[
         },
     },
 ];
+
+fn is_object(request: &Request, subcommand: &[u8]) -> bool {
+    request.name() == "object" && request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(subcommand))
+}
 
 pub(crate) fn is_known(request: &Request, replies: &Replies) -> bool {
     KNOWN.iter().any(|known| (known.is_it)(request, replies))
