@@ -27,8 +27,9 @@
 //! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer replays the file's effects into the store, through the same
 //! [`store::Keyspace::apply`].
 //!
-//! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,
-//! [`stats`] what INFO counts.
+//! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
+//! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
+//! what took long.
 //!
 //! # Invariants
 //!
@@ -53,8 +54,8 @@
 //!
 //! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
-//! [`clients`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
-//! nobody but [`limits`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
+//! [`clients`], [`settings`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`;
+//! `config` → `settings`, `reply`; the others know little but [`limits`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
 pub mod clients;
@@ -63,11 +64,14 @@ pub mod config;
 pub mod connection;
 pub mod effect;
 pub mod journal;
+pub mod latency;
 pub mod limits;
 pub mod op;
 pub mod reply;
 pub mod request;
 pub mod resp;
 pub mod server;
+pub mod settings;
+pub mod slowlog;
 pub mod stats;
 pub mod store;

@@ -10,13 +10,41 @@ use std::path::{Path, PathBuf};
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "journal", "command"]),
-    ("server", &["connection", "journal", "command", "store", "clients", "stats", "reply", "limits"]),
-    ("connection", &["journal", "command", "store", "resp", "clients", "op", "request", "reply", "limits"]),
-    ("journal", &["command", "store", "stats", "op", "effect", "request", "reply", "limits"]),
-    ("command", &["store", "clients", "stats", "op", "request", "reply", "limits"]),
+    (
+        "server",
+        &[
+            "config",
+            "connection",
+            "journal",
+            "command",
+            "store",
+            "clients",
+            "slowlog",
+            "stats",
+            "settings",
+            "reply",
+            "limits",
+        ],
+    ),
+    (
+        "connection",
+        &[
+            "journal", "command", "store", "resp", "clients", "slowlog", "stats", "latency", "settings",
+            "op", "request", "reply", "limits",
+        ],
+    ),
+    ("journal", &["command", "store", "stats", "latency", "op", "effect", "request", "reply", "limits"]),
+    (
+        "command",
+        &["store", "clients", "slowlog", "stats", "latency", "settings", "op", "request", "reply", "limits"],
+    ),
     ("store", &["effect", "limits"]),
     ("resp", &["request", "reply", "limits"]),
-    ("config", &["limits"]),
+    ("config", &["settings", "reply", "limits"]),
+    ("slowlog", &["limits"]),
+    ("stats", &["latency", "settings"]),
+    ("latency", &["settings", "limits"]),
+    ("settings", &["reply"]),
     ("reply", &["limits"]),
 ];
 
@@ -26,6 +54,7 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("redis_protocol", "src/resp/encode.rs"),
     ("clap", "src/config/"),
     ("toml", "src/config/"),
+    ("toml_edit", "src/config/rewrite.rs"),
     ("tracing_subscriber", "src/main.rs"),
 ];
 

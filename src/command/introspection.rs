@@ -197,7 +197,7 @@ fn flags(spec: &Spec) -> Vec<&'static str> {
 }
 
 /// The ACL categories, as Redis derives them. Of a container, only its subcommands are in any.
-fn categories(spec: &Spec) -> Vec<&'static str> {
+pub(super) fn categories(spec: &Spec) -> Vec<&'static str> {
     let kind: &[_] = match spec.run {
         Run::Read(_) => &["@read"],
         Run::Write(_) => &["@write"],
@@ -210,6 +210,7 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
         (Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
+        (Group::Cluster, _) => &[],
     };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
     let speed = if spec.has(Flag::Fast) { "@fast" } else { "@slow" };
@@ -261,6 +262,7 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::Transactions => "transactions",
+            Self::Cluster => "cluster",
         }
     }
 }

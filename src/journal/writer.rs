@@ -17,6 +17,7 @@ use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::evaluate;
 use crate::effect::Effect;
+use crate::latency::Event;
 use crate::limits::COMMIT_REQUESTS;
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, since_epoch};
@@ -215,7 +216,9 @@ impl Writer {
                 journal.rows_appended.add(rows);
                 journal.rows_since_checkpoint.fetch_add(rows, Relaxed);
                 journal.commits.add(1);
-                journal.commit_usec.add(started.elapsed().as_micros() as u64);
+                let took = started.elapsed();
+                journal.commit_usec.add(took.as_micros() as u64);
+                self.stats.latency.sample(self.syncing.event(), took);
                 if journal.problem().is_some() {
                     journal.set_problem(None);
                     tracing::warn!("The journal can be written again: writes are taken again");
@@ -376,6 +379,11 @@ impl Syncing {
     fn prepare(&mut self, file: &JournalFile) -> Result<(), OpenError> {
         self.wal = Some(file.open_wal()?);
         Ok(())
+    }
+
+    /// What LATENCY calls a commit.
+    fn event(&self) -> Event {
+        if self.policy == SyncPolicy::Always { Event::AofFsyncAlways } else { Event::AofWrite }
     }
 
     fn committed(&mut self) {
