@@ -207,8 +207,8 @@ pub(super) fn categories(spec: &Spec) -> Vec<&'static str> {
         (_, Run::Container) => &[],
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
-        (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
-        (Group::Server, _) => &[],
+        (Group::Generic | Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
+        (Group::Generic | Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
         (Group::Cluster, _) => &[],
     };

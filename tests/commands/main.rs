@@ -13,9 +13,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod config;
 mod connection;
 mod generic;
 mod loading;
+mod monitoring;
+mod operator;
 mod ours;
 mod pipeline;
 mod script;
