@@ -212,8 +212,8 @@ fn command_info_of_commands_for_operators() {
         &mut connect(&server, 2),
         2,
         r#"
-        > COMMAND INFO acl|whoami role replicaof wait readonly
-        < any-order *5 *10 "acl|whoami" :2 *3 +noscript +loading +stale :0 :0 :0 *1 +@slow *0 *0 *0 *10 "role" :1 *4 +noscript +loading +stale +fast :0 :0 :0 *3 +@admin +@fast +@dangerous *0 *0 *0 *10 "replicaof" :3 *4 +admin +noscript +stale +no_async_loading :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "wait" :3 *1 +noscript :0 :0 :0 *2 +@slow +@connection *0 *0 *0 *10 "readonly" :1 *3 +loading +stale +fast :0 :0 :0 *2 +@fast +@connection *0 *0 *0
+        > COMMAND INFO acl|whoami role replicaof readonly
+        < any-order *4 *10 "acl|whoami" :2 *3 +noscript +loading +stale :0 :0 :0 *1 +@slow *0 *0 *0 *10 "role" :1 *4 +noscript +loading +stale +fast :0 :0 :0 *3 +@admin +@fast +@dangerous *0 *0 *0 *10 "replicaof" :3 *4 +admin +noscript +stale +no_async_loading :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "readonly" :1 *3 +loading +stale +fast :0 :0 :0 *2 +@fast +@connection *0 *0 *0
         "#,
     );
 }

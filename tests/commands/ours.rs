@@ -177,8 +177,8 @@ fn command_info_has_no_hints_for_clusters() {
         r#"
         > COMMAND INFO exists
         < any-order *1 *10 "exists" :-2 *2 +readonly +fast :1 :-1 :1 *3 +@keyspace +@read +@fast *0 *1 *6 "flags" *1 +RO "begin_search" *4 "type" "index" "spec" *2 "index" :1 "find_keys" *4 "type" "range" "spec" *6 "lastkey" :-1 "keystep" :1 "limit" :0 *0
-        > COMMAND INFO config|set slowlog|get memory|stats module|list
-        < any-order *4 *10 "config|set" :-4 *4 +admin +noscript +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "slowlog|get" :-2 *3 +admin +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "memory|stats" :2 *0 :0 :0 :0 *1 +@slow *0 *0 *0 *10 "module|list" :2 *2 +admin +noscript :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0
+        > COMMAND INFO wait config|set slowlog|get memory|stats module|list
+        < any-order *5 *10 "wait" :3 *1 +noscript :0 :0 :0 *2 +@slow +@connection *0 *0 *0 *10 "config|set" :-4 *4 +admin +noscript +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "slowlog|get" :-2 *3 +admin +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "memory|stats" :2 *0 :0 :0 :0 *1 +@slow *0 *0 *0 *10 "module|list" :2 *2 +admin +noscript :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0
         "#,
     );
 }
