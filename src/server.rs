@@ -125,6 +125,8 @@ pub async fn run(
         }
     });
     tokio::select! {
+        // Where both are so, clients may have written already: their writes are to be finished.
+        biased;
         replayed = replay.done() => replayed?,
         // Nothing was written yet, and nothing waits to be.
         () = &mut ended => return Ok(()),
