@@ -147,9 +147,13 @@ mod tests {
     #[test]
     fn of_a_second_the_slowest_is_kept_and_of_seconds_the_latest() {
         let mut series = Series::default();
-        [3, 9, 4].into_iter().for_each(|ms| series.add(0, ms));
+        for ms in [3, 9, 4] {
+            series.add(0, ms);
+        }
         assert_eq!(series.samples, [Sample { unix_seconds: 0, ms: 9 }]);
-        (1..=LATENCY_SAMPLES as u64).for_each(|second| series.add(second, 1));
+        for second in 1..=LATENCY_SAMPLES as u64 {
+            series.add(second, 1);
+        }
         assert_eq!(series.samples.len(), LATENCY_SAMPLES);
         assert_eq!(series.samples[0].unix_seconds, 1);
         assert_eq!(series.max_ms, 9, "the slowest of all stays known");

@@ -20,21 +20,21 @@ pub struct Settings {
     requirepass: RwLock<Option<Arc<str>>>,
 }
 
-/// From which duration on somebody wants to know of a command.
+/// From which duration on somebody wants to know of a command, in microseconds.
 #[derive(Debug)]
 struct Slowness {
     /// SLOWLOG; `u64::MAX` while it is off.
-    slowlog_usec: AtomicU64,
+    slowlog: AtomicU64,
     /// LATENCY; `u64::MAX` while it is off.
-    latency_usec: AtomicU64,
+    latency: AtomicU64,
     /// The lesser of both, the one that is compared for every command.
-    least_usec: AtomicU64,
+    least: AtomicU64,
 }
 
 impl Default for Slowness {
     fn default() -> Self {
         let off = || AtomicU64::new(u64::MAX);
-        Self { slowlog_usec: off(), latency_usec: off(), least_usec: off() }
+        Self { slowlog: off(), latency: off(), least: off() }
     }
 }
 
@@ -65,38 +65,38 @@ impl Settings {
     /// Whether a command that took so long is worth a closer look: SLOWLOG or LATENCY wants it.
     #[must_use]
     pub fn is_slow(&self, usec: u64) -> bool {
-        usec >= self.slowness.least_usec.load(Relaxed)
+        usec >= self.slowness.least.load(Relaxed)
     }
 
     /// Whether SLOWLOG keeps a command that took so long.
     #[must_use]
     pub fn is_for_slowlog(&self, usec: u64) -> bool {
-        usec >= self.slowness.slowlog_usec.load(Relaxed)
+        usec >= self.slowness.slowlog.load(Relaxed)
     }
 
     /// Whether LATENCY keeps what took so long.
     #[must_use]
     pub fn is_latency(&self, usec: u64) -> bool {
-        usec >= self.slowness.latency_usec.load(Relaxed)
+        usec >= self.slowness.latency.load(Relaxed)
     }
 
     /// Has SLOWLOG keep commands that take so many microseconds; none, if negative.
     pub fn set_slowlog_log_slower_than(&self, usec: i64) {
-        self.slowness.slowlog_usec.store(u64::try_from(usec).unwrap_or(u64::MAX), Relaxed);
+        self.slowness.slowlog.store(u64::try_from(usec).unwrap_or(u64::MAX), Relaxed);
         self.slowness.note_least();
     }
 
     /// Has LATENCY keep what takes so many milliseconds; nothing, if 0.
     pub fn set_latency_monitor_threshold(&self, ms: u64) {
         let usec = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
-        self.slowness.latency_usec.store(usec, Relaxed);
+        self.slowness.latency.store(usec, Relaxed);
         self.slowness.note_least();
     }
 
     /// How many milliseconds LATENCY was told; 0, if it is off.
     #[must_use]
     pub fn latency_monitor_threshold(&self) -> u64 {
-        match self.slowness.latency_usec.load(Relaxed) {
+        match self.slowness.latency.load(Relaxed) {
             u64::MAX => 0,
             usec => usec / 1000,
         }
@@ -105,8 +105,8 @@ impl Settings {
 
 impl Slowness {
     fn note_least(&self) {
-        let least = self.slowlog_usec.load(Relaxed).min(self.latency_usec.load(Relaxed));
-        self.least_usec.store(least, Relaxed);
+        let least = self.slowlog.load(Relaxed).min(self.latency.load(Relaxed));
+        self.least.store(least, Relaxed);
     }
 }
 

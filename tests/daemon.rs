@@ -418,6 +418,24 @@ mod the_data_file {
     }
 
     #[test]
+    fn that_keeps_a_commit_waiting_shows_in_latency_and_slowlog() {
+        let home = Home::with_options(&["--latency-monitor-threshold", "1"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let other = locked(&home);
+        client.send(&encode(&["SADD", "k", "m"])).unwrap();
+        let (began, reader) = (Instant::now(), daemon.connect());
+        while began.elapsed() < Duration::from_millis(50) {
+            assert_eq!(reader.ask(&["SCARD", "k"]), integer(0));
+        }
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(client.receive().unwrap(), integer(1));
+        let latest = format!("{:?}", reader.ask(&["LATENCY", "LATEST"]));
+        assert!(latest.contains("aof-fsync-always") && latest.contains("fast-command"), "{latest}");
+        assert!(format!("{:?}", reader.ask(&["SLOWLOG", "GET"])).contains("SADD"));
+    }
+
+    #[test]
     fn takes_writes_behind_a_checkpoint_that_a_reader_holds_up() {
         let home = Home::new();
         let daemon = home.start();

@@ -204,13 +204,12 @@ pub(super) fn categories(spec: &Spec) -> Vec<&'static str> {
         Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => &[],
     };
     let subject: &[_] = match (spec.group, spec.run) {
-        (_, Run::Container) => &[],
+        (_, Run::Container) | (Group::Cluster, _) => &[],
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
         (Group::Generic | Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
         (Group::Generic | Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
-        (Group::Cluster, _) => &[],
     };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
     let speed = if spec.has(Flag::Fast) { "@fast" } else { "@slow" };

@@ -50,16 +50,17 @@ pub(super) fn memory_doctor(_: &mut Session, _: &Environment, _: Request<'_>) ->
 /// What is to be said of a server that takes so many bytes of memory, and of swap, on a machine of so many.
 fn diagnose(resident: u64, swapped: u64, total: u64) -> String {
     let percent = resident * 100 / total.max(1);
-    let mut text = format!("The server takes {percent} % of the machine's memory.");
-    if percent >= HIGH_PERCENT {
-        text += " That is much: the system may end it when others need memory, and nothing that is revoked is \
-                 ever dropped to make room.";
-    }
-    if swapped > 0 {
-        text +=
-            &format!(" {swapped} bytes of it are swapped out: requests that need them wait for the disk.");
-    }
-    text + "\n"
+    let much = if percent >= HIGH_PERCENT {
+        " That is much: the system may end it when others need memory, and nothing that is revoked is ever \
+         dropped to make room."
+    } else {
+        ""
+    };
+    let swap = match swapped {
+        0 => String::new(),
+        bytes => format!(" {bytes} bytes of it are swapped out: requests that need them wait for the disk."),
+    };
+    format!("The server takes {percent} % of the machine's memory.{much}{swap}\n")
 }
 
 /// There is nothing to ask of the allocator: it gives back by itself what it can.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rows::{Change, FIXED, Fixed, ROWS, Row};
+use super::rows::{FIXED, Fixed, ROWS, Row};
 use super::{Appendfsync, Config, Loglevel, rewrite};
 use crate::reply::{Error, ParameterProblem, printable};
 use crate::settings::{Parameters, Settings};
@@ -36,7 +36,9 @@ impl Live {
     /// What was read at start. It already counts, as far as hooks are concerned; the settings are stored.
     #[must_use]
     pub fn new(config: Config, settings: Arc<Settings>, hooks: Hooks) -> Self {
-        ROWS.iter().for_each(|row| row.change.store(&config, &settings));
+        for row in ROWS {
+            row.change.store(&config, &settings);
+        }
         Self { config: Mutex::new(config), settings, hooks }
     }
 
@@ -55,7 +57,9 @@ impl Live {
                 return Err(failed(row.name, problem));
             }
         }
-        rows.iter().for_each(|row| row.change.store(new, &self.settings));
+        for row in rows {
+            row.change.store(new, &self.settings);
+        }
         Ok(())
     }
 }
@@ -124,7 +128,7 @@ impl Parameter {
 
     fn is_immutable(self) -> bool {
         match self {
-            Self::Option(row) => matches!(row.change, Change::AtStart),
+            Self::Option(row) => !row.change.is_live(),
             Self::Fixed(fixed) => fixed.is_immutable(),
         }
     }
@@ -208,15 +212,15 @@ mod tests {
             // A whole number, a word and a text are as good as any.
             let tried =
                 ["7", "no", "warning"].map(|value| (value, set(&live, &format!("{} {value}", row.name))));
-            if matches!(row.change, Change::AtStart) {
+            if row.change.is_live() {
+                let (value, _) = tried.iter().rfind(|(_, outcome)| outcome.is_ok()).unwrap();
+                assert_eq!(live.value(row.name).as_deref(), Some(*value), "{}", row.name);
+            } else {
                 let error = format!(
                     "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable config",
                     row.name
                 );
                 assert!(tried.iter().all(|(_, outcome)| *outcome == Err(error.clone())), "{}", row.name);
-            } else {
-                let (value, _) = tried.iter().rfind(|(_, outcome)| outcome.is_ok()).unwrap();
-                assert_eq!(live.value(row.name).as_deref(), Some(*value), "{}", row.name);
             }
         }
     }

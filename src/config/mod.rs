@@ -176,7 +176,8 @@ pub fn example() -> String {
             section = row.section;
             parts.push(format!("\n\n## {section}\n"));
         }
-        let allowed = format!("Allowed: {}.", row.kind.allowed());
+        let when = if row.change.is_live() { "CONFIG SET can change it" } else { "It counts at start only" };
+        let allowed = format!("Allowed: {}. {when}.", row.kind.allowed());
         parts.push(format!("\n{}{}#{} = {}\n", comment(row.doc), comment(&allowed), row.name, row.example()));
     }
     parts.concat()

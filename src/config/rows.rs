@@ -42,6 +42,11 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// Whether CONFIG SET can change the option.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self, Self::AtStart)
+    }
+
     /// Asks those who have to do something.
     pub(super) fn ask(&self, config: &Config, hooks: &Hooks) -> Result<(), ParameterProblem> {
         match self {
@@ -258,7 +263,7 @@ pub(super) static ROWS: &[Row] = &[
         default: DefaultValue::Is("128"),
         section: "Monitoring",
         change: Change::Stored(|config, settings| {
-            settings.slowlog_max_len.store(config.slowlog_max_len, Relaxed)
+            settings.slowlog_max_len.store(config.slowlog_max_len, Relaxed);
         }),
         doc: "Most commands that SLOWLOG keeps: the latest. Each takes a few kilobytes at most.",
     },

@@ -1,6 +1,6 @@
 //! SLOWLOG, LATENCY, and the durations in INFO.
 
-use crate::script::{check, connect, elements, integer, run, string, text};
+use crate::script::{check, connect, elements, integer, string, text};
 use crate::support::server::{Client, Server};
 
 /// The requests in SLOWLOG, the latest first, each as words with spaces between.
