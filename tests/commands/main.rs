@@ -16,6 +16,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod config;
 mod connection;
 mod expiry;
 mod generic;
@@ -23,6 +24,8 @@ mod incrbyfloat;
 mod keyspace;
 mod loading;
 mod member_expiry;
+mod monitoring;
+mod operator;
 mod ours;
 mod pipeline;
 mod rows;
