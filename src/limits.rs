@@ -84,6 +84,8 @@ pub const SLOWLOG_ARGUMENT_BYTES: usize = 128;
 /// Samples that LATENCY keeps of each event: Redis's `LATENCY_TS_LEN`.
 pub const LATENCY_SAMPLES: usize = 160;
 
+/// Longest number that INCRBYFLOAT reads: Redis's `MAX_LONG_DOUBLE_CHARS`, which counts a terminating zero.
+pub const FLOAT_BYTES: usize = 5 * 1024 - 1;
 /// Longest name that CLIENT SETNAME and CLIENT SETINFO keep of a client.
 pub const CLIENT_NAME_BYTES: usize = 1024;
 

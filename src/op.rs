@@ -200,6 +200,13 @@ pub enum Change {
         /// How much.
         increment: i64,
     },
+    /// Add to the number that a string is.
+    Incrbyfloat {
+        /// Which.
+        key: Bytes,
+        /// How much, as it was written.
+        increment: Bytes,
+    },
 }
 
 /// Which members SADDEX and its like touch.

@@ -61,6 +61,7 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("rusqlite", "src/journal/sqlite.rs"),
     ("redis_protocol", "src/resp/encode.rs"),
     ("clap", "src/config/"),
+    ("rustc_apfloat", "src/command/float.rs"),
     ("toml", "src/config/"),
     ("toml_edit", "src/config/rewrite.rs"),
     ("tracing_subscriber", "src/main.rs"),

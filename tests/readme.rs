@@ -63,9 +63,11 @@ fn usage(argument: &Argument) -> String {
         ArgumentKind::PureToken => String::new(),
         ArgumentKind::OneOf(words) => words.iter().map(usage).collect::<Vec<_>>().join("|"),
         ArgumentKind::Block(parts) => parts.iter().map(usage).collect::<Vec<_>>().join(" "),
-        ArgumentKind::Key | ArgumentKind::String | ArgumentKind::Integer | ArgumentKind::Pattern => {
-            argument.name.to_owned()
-        }
+        ArgumentKind::Key
+        | ArgumentKind::String
+        | ArgumentKind::Integer
+        | ArgumentKind::Double
+        | ArgumentKind::Pattern => argument.name.to_owned(),
     };
     let repeated = if argument.multiple { format!("{value} [{value} ...]") } else { value };
     let whole = [argument.token.unwrap_or_default(), &repeated].join(" ").trim().to_owned();

@@ -50,7 +50,11 @@ fn usage(argument: &Argument) -> String {
         ArgumentKind::PureToken => String::new(),
         ArgumentKind::OneOf(choices) => format!("({})", all(choices, "|")),
         ArgumentKind::Block(parts) => all(parts, " "),
-        ArgumentKind::Key | ArgumentKind::String | ArgumentKind::Integer | ArgumentKind::Pattern => {
+        ArgumentKind::Key
+        | ArgumentKind::String
+        | ArgumentKind::Integer
+        | ArgumentKind::Double
+        | ArgumentKind::Pattern => {
             format!("<{}>", argument.name)
         }
     };

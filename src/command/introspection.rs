@@ -383,6 +383,7 @@ impl ArgumentKind {
             Self::Key => "key",
             Self::String => "string",
             Self::Integer => "integer",
+            Self::Double => "double",
             Self::Pattern => "pattern",
             Self::PureToken => "pure-token",
             Self::OneOf(_) => "oneof",

@@ -27,6 +27,7 @@ pub use self::table::TABLE;
 mod acl;
 mod evaluate;
 mod expiry;
+mod float;
 mod glob;
 mod help;
 mod info;
@@ -260,6 +261,8 @@ pub enum ArgumentKind {
     String,
     /// A whole number.
     Integer,
+    /// A number.
+    Double,
     /// A glob pattern.
     Pattern,
     /// A fixed word: its token.

@@ -207,6 +207,10 @@ pub(super) fn decrby(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Erro
     Ok(Change::Incrby { key: request.shared(1), increment })
 }
 
+pub(super) fn incrbyfloat(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
+    Ok(Change::Incrbyfloat { key: request.shared(1), increment: request.shared(2) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

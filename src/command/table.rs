@@ -1,7 +1,7 @@
 //! The table: a row for each command, all of one shape, sorted by group and then by name. Arity, flags and
 //! key positions are Redis's; summaries say what happens here.
 
-use super::ArgumentKind::{Block, Integer, Key, OneOf, Pattern, PureToken, String};
+use super::ArgumentKind::{Block, Double, Integer, Key, OneOf, Pattern, PureToken, String};
 use super::Flag::{
     Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, MovableKeys, NoAsyncLoading,
     NoAuth, NoMulti, NoScript, SkipSlowlog, Stale,
@@ -537,6 +537,19 @@ pub static TABLE: &[Spec] = &[
         keys: &[one_key(Change)],
         arguments: &[argument("key", Key), argument("increment", Integer)],
         run: Run::Write(string::incrby),
+        subcommands: &[],
+    },
+    Spec {
+        name: "incrbyfloat",
+        summary: "Adds to the number that a string is",
+        since: "2.6.0",
+        complexity: "O(1)",
+        group: Group::String,
+        arity: 3,
+        flags: &[DenyOom, Fast],
+        keys: &[one_key(Change)],
+        arguments: &[argument("key", Key), argument("increment", Double)],
+        run: Run::Write(string::incrbyfloat),
         subcommands: &[],
     },
     Spec {
@@ -2347,7 +2360,7 @@ mod tests {
     /// The words that an argument takes at least, if it isn't left out.
     fn words(argument: &Argument) -> usize {
         let own = match argument.kind {
-            Key | String | Integer | Pattern => 1,
+            Key | String | Integer | Double | Pattern => 1,
             PureToken => 0,
             OneOf(choices) => choices.iter().map(words).min().unwrap(),
             Block(parts) => required_words(parts),

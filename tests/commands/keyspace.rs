@@ -729,33 +729,6 @@ fn object_of_what_is_not_there_is_a_null() {
 }
 
 #[test]
-fn object_help_lists_the_subcommands() {
-    let lines = [
-        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "ENCODING <key>",
-        "    Return the kind of internal representation used in order to store the value",
-        "    associated with a <key>.",
-        "FREQ <key>",
-        "    Return the access frequency index of the <key>. The returned integer is",
-        "    proportional to the logarithm of the recent access frequency of the key.",
-        "IDLETIME <key>",
-        "    Return the idle time of the <key>, that is the approximated number of",
-        "    seconds elapsed since the last access to the key.",
-        "REFCOUNT <key>",
-        "    Return the number of references of the value associated with the specified",
-        "    <key>.",
-        "HELP",
-        "    Prints this help.",
-    ];
-    let expected = format!("*{}\r\n+{}\r\n", lines.len(), lines.join("\r\n+"));
-    let server = Server::start();
-    for protocol in [2, 3] {
-        let reply = connect(&server, protocol).ask(&["OBJECT", "HELP"]);
-        assert_eq!(String::from_utf8(reply).unwrap(), expected);
-    }
-}
-
-#[test]
 fn object_refuses_what_it_does_not_know() {
     check(
         r"

@@ -54,6 +54,13 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "HELP tells of the subcommands that there are, in words of our own",
+        is_it: |request, replies| {
+            let is_help = request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"help"));
+            is_help && replies.subject.starts_with(b"*") && replies.reference.starts_with(b"*")
+        },
+    },
+    Known {
         reason: "TTL, PTTL and PERSIST take a member, as KeyDB's do",
         is_it: |request, replies| {
             matches!(request.name().as_str(), "ttl" | "pttl" | "persist")

@@ -71,6 +71,7 @@ fn run(database: u8, change: &Change, staged: &mut Staged<'_>) -> Result<Reply, 
         Change::Append { key, value } => string::append(staged, database, key, value),
         Change::Setrange { key, offset, value } => string::setrange(staged, database, key, *offset, value),
         Change::Incrby { key, increment } => string::incrby(staged, database, key, *increment),
+        Change::Incrbyfloat { key, increment } => string::incrbyfloat(staged, database, key, increment),
     }
 }
 

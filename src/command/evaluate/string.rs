@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::command::float::{self, FloatError};
 use crate::expiry::Expiry;
 use crate::limits::ARGUMENT_BYTES;
 use crate::op::{Exists, SetAnswer};
@@ -118,6 +119,23 @@ pub(super) fn incrby(
     let after = before.checked_add(increment).ok_or(Error::IncrementOverflow)?;
     staged.set_string(database, key, Bytes::from(after.to_string()), expiry);
     Ok(Reply::Integer(after))
+}
+
+pub(super) fn incrbyfloat(
+    staged: &mut Staged<'_>,
+    database: u8,
+    key: &Bytes,
+    increment: &Bytes,
+) -> Result<Reply, Error> {
+    let before = string_and_expiry(staged, database, key)?;
+    let (string, expiry) = before.unwrap_or((BytesMut::from(&b"0"[..]), Expiry::NEVER));
+    let after = float::add(&string, increment).map_err(|error| match error {
+        FloatError::NotAFloat => Error::NotAFloat,
+        FloatError::NotFinite => Error::IncrementNotFinite,
+    })?;
+    let after = Bytes::from(after);
+    staged.set_string(database, key, after.clone(), expiry);
+    Ok(Reply::Bulk(after))
 }
 
 /// The string at a key as it is, to be changed, and when the key ends.
