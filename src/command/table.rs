@@ -868,7 +868,7 @@ pub static TABLE: &[Spec] = &[
                 complexity: "O(1)",
                 group: Group::Generic,
                 arity: 2,
-                flags: HELP,
+                flags: &[Loading, Stale, KEYSPACE],
                 keys: &[],
                 arguments: &[],
                 run: Run::Session(help::help),
@@ -2283,6 +2283,8 @@ const COMMAND_TABLE: &[Flag] = &[Loading, Stale, CONNECTION];
 const ADMIN: Flag = Flag::Category("@admin");
 
 const CONNECTION: Flag = Flag::Category("@connection");
+
+const KEYSPACE: Flag = Flag::Category("@keyspace");
 
 const DANGEROUS: Flag = Flag::Category("@dangerous");
 

@@ -169,7 +169,11 @@ impl<'a> Staged<'a> {
     /// Has `key` hold a string until `expiry`, whatever it holds so far. If that has passed, the key is gone.
     pub fn set_string(&mut self, database: u8, key: &Bytes, value: Bytes, expiry: Expiry) {
         if expiry.is_due(self.now_ms) {
-            self.remove_key(database, key);
+            if !self.remove_key(database, key) {
+                // It was there for no time at all: for those who watch it, that is a change.
+                let key = key.clone();
+                self.changes.effects.push(Effect::KeyRemoved { database, container: None, key });
+            }
             return;
         }
         self.hold(database, key, Held { expiry, value: StagedValue::String(value.clone()) });

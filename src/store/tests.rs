@@ -287,7 +287,6 @@ fn an_op_without_a_change_has_no_effect() {
         Change::Remove(place("k"), vec![Bytes::from_static(b"2")]),
         Change::Delete(place("other")),
         Change::Expire(place("other"), Expiry::at_ms(9)),
-        Change::Expire(place("k"), Expiry::NEVER),
         Change::Move(place("other"), place("k")),
         Change::Flush(1),
     ];
