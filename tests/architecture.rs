@@ -55,6 +55,7 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("clap", "src/config/"),
     ("toml", "src/config/"),
     ("toml_edit", "src/config/rewrite.rs"),
+    ("sha2", "src/command/acl.rs"),
     ("tracing_subscriber", "src/main.rs"),
 ];
 
