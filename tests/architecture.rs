@@ -64,6 +64,7 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("rustc_apfloat", "src/command/float.rs"),
     ("toml", "src/config/"),
     ("toml_edit", "src/config/rewrite.rs"),
+    ("sha2", "src/command/acl.rs"),
     ("tracing_subscriber", "src/main.rs"),
 ];
 

@@ -548,6 +548,9 @@ mod the_log {
             &["CLIENT", TOKEN],
             &["SELECT", TOKEN],
             &["CONFIG", "GET", "*"],
+            &["CONFIG", "SET", "requirepass", PASSWORD],
+            &["CONFIG", "SET", "loglevel", TOKEN],
+            &["CONFIG", "SET", TOKEN, TOKEN],
         ] {
             let client = daemon.connect();
             client.ask(&["AUTH", PASSWORD]);

@@ -91,7 +91,6 @@ fn describe(entry: Entry) -> Reply {
 }
 
 pub(super) fn slowlog_len(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
-    // As in Redis, fewer are kept from the next entry on; those that are too many do not count any more.
     Reply::count(environment.slowlog.len())
 }
 

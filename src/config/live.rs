@@ -83,6 +83,10 @@ impl Parameters for Live {
         }
         self.apply(&config, &new, &rows)?;
         *config = new;
+        for row in rows {
+            let value = if row.kind.is_secret() { "(hidden)".to_owned() } else { row.kind.get(&config) };
+            tracing::info!("{} was set to {value:?}", row.name);
+        }
         Ok(())
     }
 

@@ -33,13 +33,16 @@ pub(super) fn rewrite(config: &Config) -> Result<(), Error> {
     if new == old {
         return Ok(());
     }
-    replace(&path, &new).map_err(|error| failed(error.to_string()))
+    replace(&path, &new).map_err(|error| failed(error.to_string()))?;
+    tracing::info!("The configuration was written to {}", path.display());
+    Ok(())
 }
 
 /// The text of the file with the present values in it.
 fn updated(path: &Path, old: &str, config: &Config) -> Result<String, String> {
     let settings = settings_in(path, old).map_err(|error| error.to_string())?;
-    let mut document: DocumentMut = old.parse().map_err(|error| format!("{error}"))?;
+    let mut document: DocumentMut =
+        old.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
     let mut heading = HEADING;
     for row in ROWS {
         let value = row.kind.get(config);

@@ -247,11 +247,11 @@ impl Connection {
         let services = Arc::clone(&self.services);
         let keyspace = services.environment.store.read();
         let view = View::committed(&keyspace, now_ms());
+        let takes_others = !command.spec.is_slow_read();
         let is_same = |found: Command| found.index == command.index;
         let mut next = first;
         while let Some(request) = decoded.get(next) {
-            let goes_along =
-                next == first || (!command.spec.is_slow_read() && self.command(request).is_ok_and(is_same));
+            let goes_along = next == first || (takes_others && self.command(request).is_ok_and(is_same));
             if !goes_along || self.output.len() >= OUTPUT_BYTES {
                 break;
             }
@@ -259,9 +259,11 @@ impl Connection {
             self.reply_to(command, &reply);
             next += 1;
         }
-        let stats = &services.environment.stats;
-        stats.keyspace_hits.add(view.lookups().hits);
-        stats.keyspace_misses.add(view.lookups().misses);
+        let lookups = view.lookups();
+        // What the count leads to is no reason to keep the writer waiting.
+        drop(keyspace);
+        services.environment.stats.keyspace_hits.add(lookups.hits);
+        services.environment.stats.keyspace_misses.add(lookups.misses);
         self.count(command, decoded.range(first..next), started.elapsed());
         next - first
     }
