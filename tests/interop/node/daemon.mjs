@@ -60,7 +60,7 @@ class Daemon {
 
 /** A port below those that the kernel hands out to clients: a client that redials a daemon which is down could be given
  *  the very port that it dials, and would be connected to itself. */
-async function freePort() {
+export async function freePort() {
   for (let tries = 0; tries < 100; tries++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const probe = createServer();

@@ -6,6 +6,9 @@ import { describe, test } from 'node:test';
 
 import { startDaemon } from './daemon.mjs';
 import { BINARY, sorted } from './members.mjs';
+import { waitUntil } from './waiting.mjs';
+
+const LIFETIME_S = 600;
 
 for (const version of [5, 6]) {
   const { Redis } = await import(`ioredis-${version}`);
@@ -72,6 +75,95 @@ for (const version of [5, 6]) {
         members.forEach((member) => found.add(member));
       }
       assert.equal(found.size, 3_000);
+    });
+
+    test('a value is the bytes that were set', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      for (const bytes of Object.values(BINARY)) {
+        assert.equal(await client.set('session', bytes), 'OK');
+        assert.deepEqual(await client.getBuffer('session'), bytes);
+      }
+      assert.equal(await client.get('missing'), null);
+    });
+
+    test('sets a string on a condition', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.equal(await client.set('session', 'ada', 'XX'), null);
+      assert.equal(await client.set('session', 'ada', 'EX', LIFETIME_S, 'NX'), 'OK');
+      assert.equal(await client.set('session', 'grace', 'PX', 1, 'NX'), null);
+      assert.equal(await client.set('session', 'mary', 'XX', 'GET'), 'ada');
+      assert.equal(await client.setnx('session', 'grace'), 0);
+      assert.deepEqual([await client.getdel('session'), await client.getdel('session')], ['mary', null]);
+    });
+
+    test('sets and gets many strings at once, in a transaction too', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.equal(await client.mset({ a: 1, b: 2 }), 'OK');
+      assert.deepEqual(await client.mget('a', 'b', 'c'), ['1', '2', null]);
+      const replies = await client.multi().set('c', 3, 'EX', LIFETIME_S).incr('c').get('c').ttl('c').exec();
+      assert.deepEqual(replies, [[null, 'OK'], [null, 4], [null, '4'], [null, LIFETIME_S]]);
+    });
+
+    test('gives a string a lifetime', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      const inS = Math.ceil(Date.now() / 1000) + LIFETIME_S;
+      const ways = {
+        EX: () => client.set('EX', 'ada', 'EX', LIFETIME_S),
+        PX: () => client.set('PX', 'ada', 'PX', LIFETIME_S * 1000),
+        EXAT: () => client.set('EXAT', 'ada', 'EXAT', inS),
+        PXAT: () => client.set('PXAT', 'ada', 'PXAT', inS * 1000),
+        SETEX: () => client.setex('SETEX', LIFETIME_S, 'ada'),
+        PSETEX: () => client.psetex('PSETEX', LIFETIME_S * 1000, 'ada'),
+      };
+      for (const [key, set] of Object.entries(ways)) {
+        assert.equal(await set(), 'OK');
+        const [leftS, leftMs] = [await client.ttl(key), await client.pttl(key)];
+        assert.ok(LIFETIME_S - 2 <= leftS && leftS <= LIFETIME_S + 1, `${key}: ${leftS} s`);
+        assert.ok((LIFETIME_S - 2) * 1000 <= leftMs && leftMs <= (LIFETIME_S + 1) * 1000, `${key}: ${leftMs} ms`);
+        assert.ok(Math.abs((await client.expiretime(key)) - inS) <= 1);
+      }
+      await client.set('EX', 'grace', 'KEEPTTL');
+      assert.notEqual(await client.ttl('EX'), -1);
+    });
+
+    test('changes the lifetime of a string and of a set', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.set('string', 'ada');
+      await client.sadd('set', 'a');
+      for (const key of ['string', 'set']) {
+        assert.equal(await client.ttl(key), -1);
+        assert.equal(await client.expire(key, LIFETIME_S, 'NX'), 1);
+        assert.equal(await client.expire(key, 2 * LIFETIME_S, 'NX'), 0);
+        assert.equal(await client.pexpire(key, 2 * LIFETIME_S * 1000, 'GT'), 1);
+        assert.equal(await client.expireat(key, Math.floor(Date.now() / 1000) + LIFETIME_S, 'LT'), 1);
+        assert.equal(await client.persist(key), 1);
+        assert.equal(await client.pttl(key), -1);
+      }
+      assert.equal(await client.expire('missing', LIFETIME_S), 0);
+      assert.equal(await client.ttl('missing'), -2);
+    });
+
+    test('does not see what has expired', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.set('string', 'ada', 'PX', 50);
+      await client.sadd('set', 'a');
+      await client.pexpire('set', 50);
+      await waitUntil(async () => (await client.exists('string', 'set')) === 0);
+      assert.equal(await client.get('string'), null);
+      assert.deepEqual([await client.scard('set'), await client.sismember('set', 'a')], [0, 0]);
+    });
+
+    test('a string and its lifetime outlive kill -9', async (t) => {
+      const daemon = await startDaemon(t);
+      const client = await connect(t, daemon);
+      await client.set('session', 'ada', 'EX', LIFETIME_S);
+      const end = await client.pexpiretime('session');
+      const ready = new Promise((resolve) => client.once('ready', resolve));
+      await daemon.kill();
+      await daemon.start();
+      await ready;
+      assert.equal(await client.get('session'), 'ada');
+      assert.equal(await client.pexpiretime('session'), end);
     });
 
     test('selects a database', async (t) => {

@@ -5,6 +5,9 @@ import { describe, test } from 'node:test';
 
 import { startDaemon } from './daemon.mjs';
 import { BINARY, sorted } from './members.mjs';
+import { waitUntil } from './waiting.mjs';
+
+const LIFETIME_S = 600;
 
 const VARIANTS = [
   { version: 4, options: {} },
@@ -28,6 +31,14 @@ for (const { version, options } of VARIANTS) {
     version === 4
       ? client.sMembers(commandOptions({ returnBuffers: true }), key)
       : client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).sMembers(key);
+
+  const valueAsBuffer = (client, key) =>
+    version === 4
+      ? client.get(commandOptions({ returnBuffers: true }), key)
+      : client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).get(key);
+
+  const lasting = (type, value) => (version === 4 ? { [type]: value } : { expiration: { type, value } });
+  const onlyIf = (condition) => (version === 4 ? { [condition]: true } : { condition });
 
   describe(`node-redis ${version}, RESP${options.RESP ?? 2}`, () => {
     test('connects', async (t) => {
@@ -86,6 +97,96 @@ for (const { version, options } of VARIANTS) {
         [keys].flat().forEach((key) => found.add(key)); // one at a time in version 4, then in lists
       }
       assert.equal(found.size, 500);
+    });
+
+    test('a value is the bytes that were set', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      for (const bytes of Object.values(BINARY)) {
+        assert.equal(await client.set('session', bytes), 'OK');
+        assert.deepEqual(await valueAsBuffer(client, 'session'), bytes);
+      }
+      assert.equal(await client.get('missing'), null);
+    });
+
+    test('sets a string on a condition', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.equal(await client.set('session', 'ada', onlyIf('XX')), null);
+      assert.equal(await client.set('session', 'ada', onlyIf('NX')), 'OK');
+      assert.equal(await client.set('session', 'grace', onlyIf('NX')), null);
+      assert.equal(await client.set('session', 'mary', { ...onlyIf('XX'), GET: true }), 'ada');
+      assert.equal(Number(await client.setNX('session', 'grace')), 0);
+      assert.deepEqual([await client.getDel('session'), await client.getDel('session')], ['mary', null]);
+    });
+
+    test('sets and gets many strings at once, in a transaction too', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      assert.equal(await client.mSet({ a: '1', b: '2' }), 'OK');
+      assert.deepEqual(await client.mGet(['a', 'b', 'c']), ['1', '2', null]);
+      const replies = await client.multi().set('c', '3', lasting('EX', LIFETIME_S)).incr('c').get('c').ttl('c').exec();
+      assert.deepEqual(replies, ['OK', 4, '4', LIFETIME_S]);
+    });
+
+    test('gives a string a lifetime', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      const inS = Math.ceil(Date.now() / 1000) + LIFETIME_S;
+      const ways = {
+        EX: () => client.set('EX', 'ada', lasting('EX', LIFETIME_S)),
+        PX: () => client.set('PX', 'ada', lasting('PX', LIFETIME_S * 1000)),
+        EXAT: () => client.set('EXAT', 'ada', lasting('EXAT', inS)),
+        PXAT: () => client.set('PXAT', 'ada', lasting('PXAT', inS * 1000)),
+        SETEX: () => client.setEx('SETEX', LIFETIME_S, 'ada'),
+        PSETEX: () => client.pSetEx('PSETEX', LIFETIME_S * 1000, 'ada'),
+      };
+      for (const [key, set] of Object.entries(ways)) {
+        assert.equal(await set(), 'OK');
+        const [leftS, leftMs] = [await client.ttl(key), await client.pTTL(key)];
+        assert.ok(LIFETIME_S - 2 <= leftS && leftS <= LIFETIME_S + 1, `${key}: ${leftS} s`);
+        assert.ok((LIFETIME_S - 2) * 1000 <= leftMs && leftMs <= (LIFETIME_S + 1) * 1000, `${key}: ${leftMs} ms`);
+        assert.ok(Math.abs((await client.expireTime(key)) - inS) <= 1);
+      }
+      await client.set('EX', 'grace', version === 4 ? { KEEPTTL: true } : { expiration: 'KEEPTTL' });
+      assert.notEqual(await client.ttl('EX'), -1);
+    });
+
+    test('changes the lifetime of a string and of a set', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.set('string', 'ada');
+      await client.sAdd('set', 'a');
+      for (const key of ['string', 'set']) {
+        assert.equal(await client.ttl(key), -1);
+        assert.equal(Number(await client.expire(key, LIFETIME_S, 'NX')), 1);
+        assert.equal(Number(await client.expire(key, 2 * LIFETIME_S, 'NX')), 0);
+        assert.equal(Number(await client.pExpire(key, 2 * LIFETIME_S * 1000, 'GT')), 1);
+        assert.equal(Number(await client.expireAt(key, new Date(Date.now() + LIFETIME_S * 1000), 'LT')), 1);
+        assert.equal(Number(await client.persist(key)), 1);
+        assert.equal(await client.pTTL(key), -1);
+      }
+      assert.equal(Number(await client.expire('missing', LIFETIME_S)), 0);
+      assert.equal(await client.ttl('missing'), -2);
+    });
+
+    test('does not see what has expired', async (t) => {
+      const client = await connect(t, await startDaemon(t));
+      await client.set('string', 'ada', lasting('PX', 50));
+      await client.sAdd('set', 'a');
+      await client.pExpire('set', 50);
+      await waitUntil(async () => (await client.exists(['string', 'set'])) === 0);
+      assert.equal(await client.get('string'), null);
+      assert.equal(await client.sCard('set'), 0);
+      assert.equal(Number(await client.sIsMember('set', 'a')), 0);
+    });
+
+    test('a string and its lifetime outlive kill -9', async (t) => {
+      const daemon = await startDaemon(t);
+      const client = await connect(t, daemon);
+      await client.set('session', 'ada', lasting('EX', LIFETIME_S));
+      const end = await client.pExpireTime('session');
+      const ready = new Promise((resolve) => client.once('ready', resolve));
+      await daemon.kill();
+      await daemon.start();
+      await ready;
+      assert.equal(await client.get('session'), 'ada');
+      assert.equal(await client.pExpireTime('session'), end);
     });
 
     test('selects a database', async (t) => {

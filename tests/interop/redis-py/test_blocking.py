@@ -1,7 +1,5 @@
 """redis-py's blocking client. The same tests run with version 5 and with the newest, in protocol 2 and in 3."""
 
-import base64
-import random
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,22 +9,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from binary import BINARY
 from daemon import Daemon
 
-TOKEN = b".".join(base64.urlsafe_b64encode(random.Random(1).randbytes(n)).rstrip(b"=") for n in (60, 2900, 96))
-BINARY = {
-    "every byte": bytes(range(256)),
-    "empty": b"",
-    "protocol text": b"\r\n$-1\r\n*0\r\n",
-    "4 KB token": TOKEN,
-}
 NO_RETRY = Retry(NoBackoff(), 0)
-
-
-@pytest.fixture
-def client(daemon, protocol):
-    with redis.Redis(port=daemon.port, protocol=protocol) as client:
-        yield client
 
 
 def test_hiredis_parses_the_replies():
