@@ -199,6 +199,8 @@ fn is_answered_alike(request: &Request, replies: &Replies, clock: Clock) -> bool
         "time" => replies.have_the_same_shape(),
         "hello" => greeting(&replies.subject) == greeting(&replies.reference),
         "client" if is_subcommand(request, "id") => replies.are_integers(),
+        "object" if is_subcommand(request, "idletime") => replies.are_integers(),
+        "memory" if is_subcommand(request, "usage") => replies.are_integers(),
         _ => false,
     };
     is_alike || replies.are_same() || is_known(request, replies)

@@ -36,11 +36,19 @@ const KNOWN: &[Known] = &[
         reason: "an error is text: Redis repeats bytes as they are, and nothing behind a NUL",
         is_it: |request, replies| {
             let is_text = |word: &Vec<u8>| std::str::from_utf8(word).is_ok() && !word.contains(&0);
-            let said = before_quote(&replies.subject);
-            !request.0.iter().all(is_text)
-                && said.starts_with(b"-ERR ")
-                && said.len() < replies.subject.len()
-                && said == before_quote(&replies.reference)
+            let repeats = |before: &&str| {
+                let begins = |reply: &[u8]| reply.starts_with(before.as_bytes());
+                begins(&replies.subject) && begins(&replies.reference)
+            };
+            !request.0.iter().all(is_text) && REPEATING_ERRORS.iter().any(|before| repeats(&before))
+        },
+    },
+    Known {
+        reason: "no value is shared between keys: Redis keeps one of each small number",
+        is_it: |request, replies| {
+            let is_refcount = request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"REFCOUNT"));
+            let is_shared = replies.subject == b":1\r\n" && replies.reference == b":2147483647\r\n";
+            request.name() == "object" && is_refcount && is_shared
         },
     },
     Known {
@@ -51,6 +59,14 @@ const KNOWN: &[Known] = &[
                 && replies.reference.starts_with(b"-WRONGPASS ")
         },
     },
+];
+
+/// How errors begin that go on with something of the request.
+const REPEATING_ERRORS: &[&str] = &[
+    "-ERR unknown command '",
+    "-ERR unknown subcommand '",
+    "-ERR Unsupported option ",
+    "-ERR Syntax error in HELLO option '",
 ];
 
 pub(crate) fn is_known(request: &Request, replies: &Replies) -> bool {
@@ -69,6 +85,12 @@ const AVOIDED: &[Avoided] = &[
     Avoided {
         reason: "COMMAND GETKEYS may have a command without arguments, as in Redis 7.2: before, it spoiled MULTI",
         is_it: |request| request.name() == "command" && request.0.len() == 3,
+    },
+    Avoided {
+        reason: "TTL, PTTL and PERSIST take a member, as in KeyDB",
+        is_it: |request| {
+            matches!(request.name().as_str(), "ttl" | "pttl" | "persist") && request.0.len() == 3
+        },
     },
     Avoided {
         reason: "a connection's name is bounded, as Redis's are not",
@@ -92,10 +114,7 @@ pub(crate) const NOT_DRAWN: &[(&[&str], &str)] = &[
     (&["quit", "shutdown"], "they end the connection that the replies come on"),
     (&["info", "config", "lastsave", "save", "bgsave", "bgrewriteaof"], "they are about the server at hand"),
     (
-        &[
-            "acl", "cluster", "debug", "failover", "latency", "memory", "module", "monitor", "role",
-            "slowlog", "wait",
-        ],
+        &["acl", "cluster", "debug", "failover", "latency", "module", "monitor", "role", "slowlog", "wait"],
         "they are about the server at hand",
     ),
     (
