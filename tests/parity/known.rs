@@ -3,7 +3,7 @@
 use revoked::limits::CLIENT_NAME_BYTES;
 
 use crate::compare::Replies;
-use crate::reply::before_quote;
+use crate::reply::{before_quote, bulk, integer};
 use crate::sequence::Request;
 
 struct Known {
@@ -44,11 +44,33 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
-        reason: "no value is shared between keys: Redis keeps one of each small number",
+        reason: "values are not shared: Redis keeps one of each small number, and counts its own uses of a value, too",
         is_it: |request, replies| {
-            let is_refcount = request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"REFCOUNT"));
-            let is_shared = replies.subject == b":1\r\n" && replies.reference == b":2147483647\r\n";
-            request.name() == "object" && is_refcount && is_shared
+            is_subcommand(request, "object", "refcount")
+                && replies.subject == b":1\r\n"
+                && integer(&replies.reference).is_some()
+        },
+    },
+    Known {
+        reason: "an encoding is told from the value: in Redis, it depends on how the value came to be",
+        is_it: |request, replies| {
+            let are_among = |encodings: &[&[u8]]| {
+                [&replies.subject, &replies.reference]
+                    .iter()
+                    .all(|reply| bulk(reply).is_some_and(|encoding| encodings.contains(&encoding)))
+            };
+            is_subcommand(request, "object", "encoding")
+                && (are_among(&[b"int", b"embstr", b"raw"]) || are_among(&[b"intset", b"hashtable"]))
+        },
+    },
+    Known {
+        reason: "a number of keys is a number: Redis's COMMAND GETKEYS takes what its C library finds in front",
+        is_it: |request, replies| {
+            let count = request.0.get(3).and_then(|count| std::str::from_utf8(count).ok());
+            is_subcommand(request, "command", "getkeys")
+                && request.0.get(2).is_some_and(|name| name.eq_ignore_ascii_case(b"SINTERCARD"))
+                && count.is_none_or(|count| count.parse::<i64>().is_err())
+                && replies.subject == b"-ERR Invalid arguments specified for command\r\n"
         },
     },
     Known {
@@ -89,7 +111,9 @@ const AVOIDED: &[Avoided] = &[
     Avoided {
         reason: "TTL, PTTL and PERSIST take a member, as in KeyDB",
         is_it: |request| {
-            matches!(request.name().as_str(), "ttl" | "pttl" | "persist") && request.0.len() == 3
+            let words = &request.0[if is_subcommand(request, "command", "getkeys") { 2 } else { 0 }..];
+            let name = words.first().map(|name| name.to_ascii_lowercase());
+            matches!(name.as_deref(), Some(b"ttl" | b"pttl" | b"persist")) && words.len() == 3
         },
     },
     Avoided {
@@ -104,6 +128,11 @@ const AVOIDED: &[Avoided] = &[
         is_it: |request| request.name() == "command" && request.0.len() == 1,
     },
 ];
+
+fn is_subcommand(request: &Request, name: &str, subcommand: &str) -> bool {
+    request.name() == name
+        && request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(subcommand.as_bytes()))
+}
 
 pub(crate) fn is_avoided(request: &Request) -> bool {
     AVOIDED.iter().any(|avoided| (avoided.is_it)(request))
