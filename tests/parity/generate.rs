@@ -128,7 +128,7 @@ const FLOATS: [&[u8]; 24] = [
     b"2.5e",
 ];
 
-const OPTIONS: [&[u8]; 26] = [
+const OPTIONS: [&[u8]; 25] = [
     b"NX",
     b"XX",
     b"GT",
@@ -154,7 +154,6 @@ const OPTIONS: [&[u8]; 26] = [
     b"FOO",
     b"nx ",
     b"N",
-    b"EX\x00",
 ];
 
 const PATTERNS: [&[u8]; 26] = [
