@@ -386,6 +386,7 @@ impl Generator {
     fn slot(&mut self, kind: &str) -> Vec<Vec<u8>> {
         let word = match kind {
             "counted-keys" => return self.counted_keys(),
+            "many" => return self.many(),
             "request" => return self.request().0,
             "key" => self.pick_own(|own| &own.keys, &KEYS),
             "member" => self.pick_own(|own| &own.members, &MEMBERS),
@@ -452,6 +453,14 @@ impl Generator {
         let count = self.pick(&[count.as_bytes()], &ODD_NUMBERS);
         let keys: Vec<_> = (0..keys).map(|_| self.pick_own(|own| &own.keys, &KEYS)).collect();
         [vec![count], keys].concat()
+    }
+
+    /// So many words that what is kept small becomes large, and the other way round.
+    fn many(&mut self) -> Vec<Vec<u8>> {
+        let start = self.rng.usize(..3) * 100;
+        let words = start..start + self.rng.usize(100..400);
+        let prefix = if self.rng.bool() { "" } else { "m" };
+        words.map(|number| format!("{prefix}{number}").into_bytes()).collect()
     }
 
     /// Makes the arguments wrong, perhaps.
