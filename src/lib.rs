@@ -30,8 +30,9 @@
 //! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
 //! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.
 //!
-//! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,
-//! [`stats`] what INFO counts.
+//! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
+//! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
+//! what took long.
 //!
 //! # Invariants
 //!
@@ -58,8 +59,9 @@
 //!
 //! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
-//! [`clients`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
-//! nobody but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
+//! [`clients`], [`settings`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`;
+//! `config` → `settings`, `reply`; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
+//! SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
 pub mod clients;
@@ -69,11 +71,14 @@ pub mod connection;
 pub mod effect;
 pub mod expiry;
 pub mod journal;
+pub mod latency;
 pub mod limits;
 pub mod op;
 pub mod reply;
 pub mod request;
 pub mod resp;
 pub mod server;
+pub mod settings;
+pub mod slowlog;
 pub mod stats;
 pub mod store;

@@ -72,6 +72,18 @@ pub const WATCHED_KEYS: usize = 1024;
 /// their replies. What is queued in all is bounded by [`REQUEST_BYTES`].
 pub const QUEUED_SLOW_READS: usize = 64;
 
+/// Most entries that SLOWLOG can be told to keep, of four kilobytes each at most.
+pub const SLOWLOG_ENTRIES: usize = 100_000;
+
+/// Arguments of an entry of SLOWLOG, one that counts the others included: Redis's `SLOWLOG_ENTRY_MAX_ARGC`.
+pub const SLOWLOG_ARGUMENTS: usize = 32;
+
+/// Bytes of an argument that SLOWLOG keeps: Redis's `SLOWLOG_ENTRY_MAX_STRING`.
+pub const SLOWLOG_ARGUMENT_BYTES: usize = 128;
+
+/// Samples that LATENCY keeps of each event: Redis's `LATENCY_TS_LEN`.
+pub const LATENCY_SAMPLES: usize = 160;
+
 /// Longest name that CLIENT SETNAME and CLIENT SETINFO keep of a client.
 pub const CLIENT_NAME_BYTES: usize = 1024;
 

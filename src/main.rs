@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use revoked::command::About;
-use revoked::config::{self, Appendfsync, Config, Logformat};
-use revoked::journal::{OpenError, Opened, SyncPolicy, sqlite_version};
+use revoked::config::{self, Config, Logformat, Loglevel};
+use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::server::{self, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// Why the program ends; the numbers are those of `sysexits.h`.
 mod exit {
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::CONFIG);
         }
     };
-    match log(&config).and_then(|()| run(config)) {
+    match log(&config).and_then(|set_loglevel| run(config, set_loglevel)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, why)) => {
             tracing::error!("{why}");
@@ -49,7 +51,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
+/// Changes the least important messages that are logged.
+type SetLoglevel = Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>;
+
+fn log(config: &Config) -> Result<SetLoglevel, Failure> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
             eprintln!("revoked: {}: {error}", EnvFilter::DEFAULT_ENV);
@@ -57,32 +62,33 @@ fn log(config: &Config) -> Result<(), Failure> {
         })?,
         _ => EnvFilter::new(config.loglevel.filter()),
     };
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter);
+    let logs = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     match config.logformat {
-        Logformat::Text => logs.init(),
-        Logformat::Json => logs.json().init(),
+        Logformat::Text => logs.with(lines).init(),
+        Logformat::Json => logs.with(lines.json()).init(),
     }
-    Ok(())
+    Ok(Box::new(move |level| handle.reload(level.filter()).map_err(|error| error.to_string())))
 }
 
-fn run(config: Config) -> Result<(), Failure> {
+fn run(config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.io_threads)
         .thread_name("io")
         .enable_all()
         .build()
         .map_err(|error| Failure(exit::SYSTEM, format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, set_loglevel));
     // A reply that a client does not take must not hold up the end.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(mut config: Config) -> Result<(), Failure> {
+async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
     tracing::info!("revoked {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
     let room = server::make_room_for(config.maxclients);
     if room < config.maxclients {
@@ -91,14 +97,11 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
         config.maxclients = room;
     }
     let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
-    let policy = match config.appendfsync {
-        Appendfsync::Always => SyncPolicy::Always,
-        Appendfsync::Everysec => SyncPolicy::EverySecond,
-        Appendfsync::No => SyncPolicy::Never,
-    };
+    let policy = server::sync_policy(config.appendfsync);
     let listeners = listen(&config)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    server::run(listeners, journal, options(config), ended).await.map_err(|error| unusable(&error))
+    let options = Options { about: about(&config), config, set_loglevel };
+    server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 
 fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
@@ -110,22 +113,14 @@ fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
     config.bind.iter().copied().map(listen).collect()
 }
 
-fn options(config: Config) -> Options {
+fn about(config: &Config) -> About {
     let path = |path: Option<std::path::PathBuf>| path.unwrap_or_default().display().to_string();
-    Options {
-        parameters: config.parameters(),
-        about: About {
-            run_id: (0..40).map(|_| fastrand::digit(16)).collect(),
-            port: config.port,
-            executable: path(std::env::current_exe().ok()),
-            data_file: path(Some(config.data_file())),
-            config_file: path(config.file),
-            maxclients: config.maxclients,
-            appendfsync: config.appendfsync.as_str(),
-        },
-        requirepass: config.requirepass,
-        tcp_keepalive: (config.tcp_keepalive_seconds > 0)
-            .then(|| std::time::Duration::from_secs(config.tcp_keepalive_seconds)),
+    About {
+        run_id: (0..40).map(|_| fastrand::digit(16)).collect(),
+        port: config.port,
+        executable: path(std::env::current_exe().ok()),
+        data_file: path(Some(config.data_file())),
+        config_file: path(config.file.clone()),
     }
 }
 

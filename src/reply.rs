@@ -258,6 +258,42 @@ pub enum Error {
     SaveInProgress,
     /// The server is on its way out and takes no more writes.
     ShuttingDown,
+    /// CONFIG SET of a parameter that there is not.
+    UnknownParameter(String),
+    /// CONFIG SET that can't be.
+    ConfigSetFailed {
+        /// The parameter.
+        name: String,
+        /// What is wrong with it.
+        problem: ParameterProblem,
+    },
+    /// CONFIG REWRITE without a file.
+    NoConfigFile,
+    /// CONFIG REWRITE that failed, for this reason.
+    RewriteFailed(String),
+    /// A subcommand with more arguments than it takes.
+    SubcommandSyntax {
+        /// The command, in upper case.
+        command: &'static str,
+        /// The subcommand as it was sent.
+        subcommand: String,
+    },
+    /// SLOWLOG GET with a count that there can't be.
+    InvalidCount,
+    /// LATENCY GRAPH of an event that nothing is known of.
+    NoSamples(String),
+    /// ACL CAT of a category that there is not.
+    UnknownCategory(String),
+    /// A time to wait that is no number.
+    TimeoutNotAnInteger,
+    /// A time to wait below zero.
+    NegativeTimeout,
+    /// CLUSTER and its kin.
+    ClusterDisabled,
+    /// REPLICAOF with a port that there can't be.
+    InvalidMasterPort,
+    /// REPLICAOF of another server.
+    NoReplication,
     /// An error with a text of its command's own, code included.
     Custom(String),
 }
@@ -387,7 +423,92 @@ impl fmt::Display for Error {
             }
             Self::SaveInProgress => f.write_str("ERR Background save already in progress"),
             Self::ShuttingDown => f.write_str("ERR The server is shutting down, nothing was changed"),
+            Self::UnknownParameter(name) => {
+                write!(f, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+            }
+            Self::ConfigSetFailed { name, problem } => {
+                write!(f, "ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}")
+            }
+            Self::NoConfigFile => f.write_str("ERR The server is running without a config file"),
+            Self::RewriteFailed(why) => write!(f, "ERR Rewriting config file: {why}"),
+            Self::SubcommandSyntax { command, subcommand } => write!(
+                f,
+                "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {command} HELP."
+            ),
+            Self::InvalidCount => f.write_str("ERR count should be greater than or equal to -1"),
+            Self::NoSamples(event) => write!(f, "ERR No samples available for event '{event}'"),
+            Self::UnknownCategory(name) => write!(f, "ERR Unknown category '{name}'"),
+            Self::TimeoutNotAnInteger => f.write_str("ERR timeout is not an integer or out of range"),
+            Self::NegativeTimeout => f.write_str("ERR timeout is negative"),
+            Self::ClusterDisabled => f.write_str("ERR This instance has cluster support disabled"),
+            Self::InvalidMasterPort => f.write_str("ERR Invalid master port"),
+            Self::NoReplication => f.write_str("ERR There is no replication: this server is always a master"),
             Self::Custom(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Why a parameter can't be set. Where Redis has the reason, the text is Redis's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterProblem {
+    /// It counts at start only.
+    Immutable,
+    /// It is there twice.
+    Duplicate,
+    /// It is a whole number.
+    NotAnInteger,
+    /// It is a whole number within these bounds.
+    OutOfRange {
+        /// The lowest.
+        least: i64,
+        /// The highest.
+        most: i64,
+    },
+    /// It is one of these words.
+    NotOneOf(&'static [&'static str]),
+    /// It is a switch.
+    NotYesOrNo,
+    /// It is an amount of memory.
+    NotMemory,
+    /// It is something else: what it may be.
+    NotAllowed(String),
+    /// There are not so many file descriptors.
+    TooManyClients {
+        /// How many clients there can be.
+        possible: usize,
+    },
+    /// It is the same in every server: the value, and why.
+    Fixed {
+        /// What it always is.
+        value: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Nothing is wrong with the value, but it could not be made to count.
+    Failed(String),
+}
+
+impl fmt::Display for ParameterProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Immutable => f.write_str("can't set immutable config"),
+            Self::Duplicate => f.write_str("duplicate parameter"),
+            Self::NotAnInteger => f.write_str("argument couldn't be parsed into an integer"),
+            Self::OutOfRange { least, most } => {
+                write!(f, "argument must be between {least} and {most} inclusive")
+            }
+            Self::NotOneOf(words) => {
+                write!(f, "argument(s) must be one of the following: {}", words.join(", "))
+            }
+            Self::NotYesOrNo => f.write_str("argument must be 'yes' or 'no'"),
+            Self::NotMemory => f.write_str("argument must be a memory value"),
+            Self::NotAllowed(allowed) => write!(f, "argument must be {allowed}"),
+            Self::TooManyClients { possible } => write!(
+                f,
+                "The operating system is not able to handle the specified number of clients, try with {possible}"
+            ),
+            Self::Fixed { value, reason } => write!(f, "it is always '{value}': {reason}"),
+            Self::Failed(why) => f.write_str(why),
         }
     }
 }

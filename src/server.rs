@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
@@ -13,24 +13,34 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
+use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
 use crate::connection::{self, Services};
-use crate::journal::{OpenError, Opened};
+use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, RESERVED_FILES};
 use crate::reply::Error;
+use crate::settings::Settings;
+use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
 
 /// What the server is told of its surroundings.
-#[derive(Debug)]
 pub struct Options {
-    /// What AUTH must be given, if anything.
-    pub requirepass: Option<String>,
-    /// The silence after which a connection is probed; none for never.
-    pub tcp_keepalive: Option<Duration>,
-    /// The parameters that CONFIG GET shows.
-    pub parameters: Vec<(&'static str, String)>,
+    /// What was read at start; CONFIG SET changes it.
+    pub config: Config,
+    /// Changes the least important messages that are logged. An error is text for the client.
+    pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// What INFO says of the process.
     pub about: About,
+}
+
+/// The policy that the configuration asks for.
+#[must_use]
+pub fn sync_policy(appendfsync: Appendfsync) -> SyncPolicy {
+    match appendfsync {
+        Appendfsync::Always => SyncPolicy::Always,
+        Appendfsync::Everysec => SyncPolicy::EverySecond,
+        Appendfsync::No => SyncPolicy::Never,
+    }
 }
 
 /// Has the system allow for as many open files as `maxclients` needs. Returns how many clients there can be.
@@ -76,19 +86,22 @@ pub async fn run(
     options: Options,
     ended: impl Future<Output = ()>,
 ) -> Result<(), OpenError> {
-    let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(command::rows().count())));
+    let settings = Arc::new(Settings::default());
+    let stats = Arc::new(Stats::with_settings(command::rows().count(), Arc::clone(&settings)));
+    let store = Arc::new(Store::default());
+    let parameters = parameters(options.config, options.set_loglevel, &settings, journal.policy_switch());
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats))
         .map_err(|error| OpenError::Io { path: data_file, what: format!("no writer thread: {error}") })?;
-    let maxclients = options.about.maxclients;
     let services = Arc::new(Services {
         environment: Environment {
             store,
             stats,
             clients: Arc::default(),
-            requirepass: options.requirepass,
-            parameters: options.parameters,
+            slowlog: Slowlog::default(),
+            settings,
+            parameters: Arc::new(parameters),
             about: options.about,
         },
         journal: journal.clone(),
@@ -99,12 +112,7 @@ pub async fn run(
     let (alive, mut all_gone) = mpsc::channel(1);
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     for listener in listeners {
-        let acceptor = Acceptor {
-            services: Arc::clone(&services),
-            maxclients,
-            tcp_keepalive: options.tcp_keepalive,
-            alive: alive.clone(),
-        };
+        let acceptor = Acceptor { services: Arc::clone(&services), alive: alive.clone() };
         tokio::spawn(acceptor.run(listener));
     }
     drop(alive);
@@ -117,6 +125,8 @@ pub async fn run(
         }
     });
     tokio::select! {
+        // Where both are so, clients may have written already: their writes are to be finished.
+        biased;
         replayed = replay.done() => replayed?,
         // Nothing was written yet, and nothing waits to be.
         () = &mut ended => return Ok(()),
@@ -137,10 +147,26 @@ pub async fn run(
     Ok(())
 }
 
+/// The configuration of the server while it runs.
+fn parameters(
+    config: Config,
+    set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
+    settings: &Arc<Settings>,
+    policy: PolicySwitch,
+) -> config::Live {
+    let hooks = Hooks {
+        loglevel: set_loglevel,
+        maxclients: Box::new(|wanted| match make_room_for(wanted) {
+            possible if possible < wanted => Err(possible),
+            _ => Ok(()),
+        }),
+        appendfsync: Box::new(move |appendfsync| policy.set(sync_policy(appendfsync))),
+    };
+    config::Live::new(config, Arc::clone(settings), hooks)
+}
+
 struct Acceptor {
     services: Arc<Services>,
-    maxclients: usize,
-    tcp_keepalive: Option<Duration>,
     alive: mpsc::Sender<()>,
 }
 
@@ -167,8 +193,9 @@ impl Acceptor {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
+        let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
         let local = stream.local_addr().unwrap_or(peer);
-        let Some(membership) = clients.connect(peer, local, self.maxclients) else {
+        let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
             // The socket is new: its buffer takes so short a line at once, or the client goes without.
             let _ = stream.try_write(format!("-{}\r\n", Error::MaxClients).as_bytes());
@@ -186,7 +213,7 @@ impl Acceptor {
     /// What can't be set is no reason to refuse a client.
     fn tune(&self, stream: &TcpStream) {
         let _ = stream.set_nodelay(true);
-        if let Some(silence) = self.tcp_keepalive {
+        if let Some(silence) = self.services.environment.settings.tcp_keepalive() {
             let probes = TcpKeepalive::new().with_time(silence).with_interval(silence / 3).with_retries(3);
             let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
         }

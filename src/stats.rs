@@ -2,9 +2,12 @@
 //!
 //! All are plain atomics: a reader sees figures that may be a moment apart from one another.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::latency::Latency;
+use crate::settings::Settings;
 
 /// The counters of one server.
 #[derive(Debug)]
@@ -31,9 +34,11 @@ pub struct Stats {
     pub commands: Box<[CommandStats]>,
     /// What the journal does.
     pub journal: JournalStats,
+    /// What took long.
+    pub latency: Latency,
 }
 
-/// A number that only grows.
+/// A number that only grows, until it is reset.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -41,6 +46,11 @@ impl Counter {
     /// Adds `amount`.
     pub fn add(&self, amount: u64) {
         self.0.fetch_add(amount, Relaxed);
+    }
+
+    /// Begins again at 0.
+    pub fn reset(&self) {
+        self.0.store(0, Relaxed);
     }
 
     /// The sum so far.
@@ -60,6 +70,64 @@ pub struct CommandStats {
     pub rejected_calls: Counter,
     /// Executed with an error for a reply.
     pub failed_calls: Counter,
+    /// How many took how long.
+    pub durations: Histogram,
+}
+
+impl CommandStats {
+    /// Counts executions that took so long together.
+    pub fn add(&self, calls: u64, took: Duration) {
+        self.calls.add(calls);
+        self.usec.add(took.as_micros() as u64);
+        self.durations.add(calls, took.as_nanos() as u64 / calls.max(1));
+    }
+
+    fn reset(&self) {
+        let Self { calls, usec, rejected_calls, failed_calls, durations } = self;
+        [calls, usec, rejected_calls, failed_calls].into_iter().chain(&durations.0).for_each(Counter::reset);
+    }
+}
+
+/// How many durations were up to a microsecond, up to two, up to four, and so on to a second. What took longer
+/// counts as a second. The bounds are those that Redis's LATENCY HISTOGRAM comes to.
+#[derive(Debug, Default)]
+pub struct Histogram([Counter; DURATION_BOUNDS]);
+
+const DURATION_BOUNDS: usize = 21;
+
+impl Histogram {
+    /// Counts so many durations of so many nanoseconds each.
+    pub fn add(&self, count: u64, nanoseconds: u64) {
+        let place = (0..DURATION_BOUNDS - 1).find(|&place| nanoseconds <= bound(place));
+        self.0[place.unwrap_or(DURATION_BOUNDS - 1)].add(count);
+    }
+
+    /// Bounds in nanoseconds, each with the number of durations up to it; only those with more than the one
+    /// before.
+    #[must_use]
+    pub fn cumulative(&self) -> Vec<(u64, u64)> {
+        let mut total = 0;
+        let counts = self.0.iter().map(Counter::get).enumerate().filter(|&(_, count)| count > 0);
+        counts
+            .map(|(place, count)| {
+                total += count;
+                (bound(place), total)
+            })
+            .collect()
+    }
+
+    /// The bound in nanoseconds that so many percent of the durations keep to; none if there are no durations.
+    #[must_use]
+    pub fn percentile(&self, percent: f64) -> Option<u64> {
+        let cumulative = self.cumulative();
+        let wanted = cumulative.last()?.1 as f64 * percent / 100.0;
+        cumulative.into_iter().find(|&(_, count)| count as f64 >= wanted).map(|(bound, _)| bound)
+    }
+}
+
+/// A power of two from 1024 on, and the next 128th of it besides: Redis's histograms are that precise.
+fn bound(place: usize) -> u64 {
+    (1 << (10 + place)) + (1 << (3 + place)) - 1
 }
 
 /// What the journal does.
@@ -110,6 +178,12 @@ impl Stats {
     /// otherwise.
     #[must_use]
     pub fn new(commands: usize) -> Self {
+        Self::with_settings(commands, Arc::default())
+    }
+
+    /// The same, with settings that say what is long.
+    #[must_use]
+    pub fn with_settings(commands: usize, settings: Arc<Settings>) -> Self {
         let journal = JournalStats::default();
         journal.loading.store(true, Relaxed);
         journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
@@ -125,7 +199,23 @@ impl Stats {
             expired_keys: Counter::default(),
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             journal,
+            latency: Latency::new(settings),
         }
+    }
+
+    /// Begins again with what CONFIG RESETSTAT resets in Redis: the counters of clients, keys and commands.
+    pub fn reset(&self) {
+        let counters = [
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.net_input_bytes,
+            &self.net_output_bytes,
+            &self.error_replies,
+            &self.keyspace_hits,
+            &self.keyspace_misses,
+        ];
+        counters.into_iter().for_each(Counter::reset);
+        self.commands.iter().for_each(CommandStats::reset);
     }
 
     /// Commands executed since the start.
@@ -144,4 +234,36 @@ pub fn since_epoch() -> Duration {
 #[must_use]
 pub fn now_ms() -> i64 {
     since_epoch().as_millis() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_counted_up_to_bounds_that_double() {
+        let histogram = Histogram::default();
+        for nanoseconds in [0, 1_031, 1_032, 32_768, 33_023, u64::MAX] {
+            histogram.add(2, nanoseconds);
+        }
+        let expected = [(1_031, 4), (2_063, 6), (33_023, 10), (1_082_130_431, 12)];
+        assert_eq!(histogram.cumulative(), expected);
+        assert_eq!(
+            [50.0, 99.0, 100.0].map(|p| histogram.percentile(p)),
+            [2_063, 1_082_130_431, 1_082_130_431].map(Some)
+        );
+        assert_eq!(Histogram::default().percentile(50.0), None);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_journal_alone() {
+        let stats = Stats::new(1);
+        stats.commands[0].add(3, Duration::from_micros(9));
+        stats.error_replies.add(1);
+        stats.journal.commits.add(1);
+        stats.reset();
+        assert_eq!((stats.commands_processed(), stats.error_replies.get()), (0, 0));
+        assert_eq!(stats.commands[0].durations.cumulative(), []);
+        assert_eq!(stats.journal.commits.get(), 1);
+    }
 }

@@ -10,18 +10,49 @@ use std::path::{Path, PathBuf};
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "journal", "command"]),
-    ("server", &["connection", "journal", "command", "store", "clients", "stats", "reply", "limits"]),
+    (
+        "server",
+        &[
+            "config",
+            "connection",
+            "journal",
+            "command",
+            "store",
+            "clients",
+            "slowlog",
+            "stats",
+            "settings",
+            "reply",
+            "limits",
+        ],
+    ),
     (
         "connection",
-        &["journal", "command", "store", "resp", "clients", "stats", "op", "request", "reply", "limits"],
+        &[
+            "journal", "command", "store", "resp", "clients", "slowlog", "stats", "latency", "settings",
+            "op", "request", "reply", "limits",
+        ],
     ),
-    ("journal", &["command", "store", "stats", "op", "effect", "expiry", "request", "reply", "limits"]),
-    ("command", &["store", "clients", "stats", "op", "expiry", "request", "reply", "limits"]),
+    (
+        "journal",
+        &["command", "store", "stats", "latency", "op", "effect", "expiry", "request", "reply", "limits"],
+    ),
+    (
+        "command",
+        &[
+            "store", "clients", "slowlog", "stats", "latency", "settings", "op", "expiry", "request",
+            "reply", "limits",
+        ],
+    ),
     ("store", &["effect", "expiry", "limits"]),
     ("op", &["expiry"]),
     ("effect", &["expiry"]),
     ("resp", &["request", "reply", "limits"]),
-    ("config", &["limits"]),
+    ("config", &["settings", "reply", "limits"]),
+    ("slowlog", &["limits"]),
+    ("stats", &["latency", "settings"]),
+    ("latency", &["settings", "limits"]),
+    ("settings", &["reply"]),
     ("reply", &["limits"]),
 ];
 
@@ -31,6 +62,7 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("redis_protocol", "src/resp/encode.rs"),
     ("clap", "src/config/"),
     ("toml", "src/config/"),
+    ("toml_edit", "src/config/rewrite.rs"),
     ("tracing_subscriber", "src/main.rs"),
 ];
 

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use support::process::{
     Client, Daemon, Frame, Home, PORT_IN_USE, encode, error, free_port, integer, open_read_only, program,
-    simple,
+    simple, strings,
 };
 
 const DATA: i32 = 65;
@@ -418,6 +418,24 @@ mod the_data_file {
     }
 
     #[test]
+    fn that_keeps_a_commit_waiting_shows_in_latency_and_slowlog() {
+        let home = Home::with_options(&["--latency-monitor-threshold", "1"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let other = locked(&home);
+        client.send(&encode(&["SADD", "k", "m"])).unwrap();
+        let (began, reader) = (Instant::now(), daemon.connect());
+        while began.elapsed() < Duration::from_millis(50) {
+            assert_eq!(reader.ask(&["SCARD", "k"]), integer(0));
+        }
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(client.receive().unwrap(), integer(1));
+        let latest = format!("{:?}", reader.ask(&["LATENCY", "LATEST"]));
+        assert!(latest.contains("aof-fsync-always") && latest.contains("fast-command"), "{latest}");
+        assert!(format!("{:?}", reader.ask(&["SLOWLOG", "GET"])).contains("SADD"));
+    }
+
+    #[test]
     fn takes_writes_behind_a_checkpoint_that_a_reader_holds_up() {
         let home = Home::new();
         let daemon = home.start();
@@ -596,4 +614,125 @@ fn count_by_sql(reader: &Connection) -> i64 {
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+mod the_configuration {
+    use super::*;
+
+    /// A daemon with this configuration file.
+    fn configured(toml: &str) -> Home {
+        let home = Home::new();
+        let path = home.path("revoked.toml");
+        fs::write(&path, toml).unwrap();
+        home.with_argument(path.to_str().unwrap())
+    }
+
+    fn get(client: &Client, name: &str) -> String {
+        String::from_utf8(strings(&client.ask(&["CONFIG", "GET", name])).remove(1)).unwrap()
+    }
+
+    #[test]
+    fn that_is_rewritten_is_there_at_the_next_start() {
+        let home = configured("# Ours.\nmaxclients = 50 # few\n\n# The log.\nloglevel = \"notice\"\n");
+        let daemon = home.start();
+        let client = daemon.connect();
+        let set = ["CONFIG", "SET", "maxclients", "60", "slowlog-max-len", "7", "appendfsync", "everysec"];
+        assert_eq!(client.ask(&set), simple("OK"));
+        assert_eq!(client.ask(&["CONFIG", "REWRITE"]), simple("OK"));
+        let text = fs::read_to_string(home.path("revoked.toml")).unwrap();
+        assert!(
+            text.starts_with("# Ours.\nmaxclients = 60 # few\n\n# The log.\nloglevel = \"notice\"\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n# Written by CONFIG REWRITE.\n"), "{text}");
+        daemon.stop();
+        let daemon = home.start();
+        let client = daemon.connect();
+        for (name, value) in [("maxclients", "60"), ("slowlog-max-len", "7"), ("appendfsync", "everysec")] {
+            assert_eq!(get(&client, name), value);
+        }
+    }
+
+    #[test]
+    fn without_a_file_can_not_be_rewritten() {
+        let daemon = Home::new().start();
+        let reply = daemon.connect().ask(&["CONFIG", "REWRITE"]);
+        assert_eq!(error(&reply), "ERR The server is running without a config file");
+    }
+
+    #[test]
+    fn that_can_not_be_written_is_told() {
+        let home = configured("maxclients = 50\n");
+        let daemon = home.start();
+        let client = daemon.connect();
+        assert_eq!(client.ask(&["CONFIG", "SET", "maxclients", "60"]), simple("OK"));
+        fs::write(home.path("revoked.toml"), "maxclients = \n").unwrap();
+        let reply = client.ask(&["CONFIG", "REWRITE"]);
+        assert!(error(&reply).starts_with("ERR Rewriting config file: "), "{reply:?}");
+        assert_eq!(fs::read_to_string(home.path("revoked.toml")).unwrap(), "maxclients = \n");
+    }
+
+    #[test]
+    fn changes_the_log_at_once() {
+        let daemon = Home::with_options(&["--loglevel", "warning"]).start_silent();
+        let client = daemon.connect();
+        assert_eq!(client.ask(&["CONFIG", "SET", "loglevel", "verbose"]), simple("OK"));
+        drop(daemon.connect());
+        daemon.wait_for_log("Connected");
+        assert_eq!(client.ask(&["CONFIG", "SET", "loglevel", "warning"]), simple("OK"));
+        daemon.signal("TERM");
+        assert!(!daemon.ended().log.contains("Bye"));
+    }
+
+    #[test]
+    fn changes_the_policy_under_way_and_keeps_what_was_written() {
+        let home = Home::with_options(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        for (member, policy) in ["always", "everysec", "no", "always"].into_iter().enumerate() {
+            assert_eq!(client.ask(&["CONFIG", "SET", "appendfsync", policy]), simple("OK"));
+            assert_eq!(client.ask(&["SADD", "k", &member.to_string()]), integer(1));
+            let info = client.ask(&["INFO", "persistence"]);
+            let Frame::BulkString(info) = &info else { panic!("{info:?}") };
+            assert!(text(info).contains(&format!("revoked_journal_appendfsync:{policy}\r\n")));
+        }
+        daemon.kill();
+        assert_eq!(home.start().connect().members("k").len(), 4);
+    }
+
+    #[test]
+    fn takes_more_clients_as_far_as_there_are_file_descriptors() {
+        let home = Home::new().started_through(&["sh", "-c", r#"ulimit -n 64 && exec "$0" "$@""#]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let reply = client.ask(&["CONFIG", "SET", "maxclients", "33"]);
+        assert_eq!(
+            error(&reply),
+            "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not \
+             able to handle the specified number of clients, try with 32"
+        );
+        assert_eq!(get(&client, "maxclients"), "32");
+        assert_eq!(client.ask(&["CONFIG", "SET", "maxclients", "1"]), simple("OK"));
+        assert_eq!(error(&daemon.connect().receive().unwrap()), "ERR max number of clients reached");
+    }
+
+    #[test]
+    fn takes_a_password_and_never_shows_it() {
+        let home = configured("requirepass = \"first\"\n");
+        let daemon = home.start();
+        let client = daemon.connect();
+        assert_eq!(client.ask(&["AUTH", "first"]), simple("OK"));
+        for words in [&["slowlog-log-slower-than", "0"], &["requirepass", "s3cret"]] {
+            assert_eq!(client.ask(&[&["CONFIG", "SET"], &words[..]].concat()), simple("OK"));
+        }
+        let other = daemon.connect();
+        assert!(error(&other.ask(&["AUTH", "first"])).starts_with("WRONGPASS"));
+        assert_eq!(other.ask(&["AUTH", "s3cret"]), simple("OK"));
+        assert!(!format!("{:?}", client.ask(&["SLOWLOG", "GET", "-1"])).contains("s3cret"));
+        assert_eq!(client.ask(&["CONFIG", "REWRITE"]), simple("OK"));
+        let written = fs::read_to_string(home.path("revoked.toml")).unwrap();
+        assert!(written.starts_with("requirepass = \"s3cret\"\n"), "{written}");
+        daemon.signal("TERM");
+        assert!(!daemon.ended().log.contains("s3cret"));
+    }
 }

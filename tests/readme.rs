@@ -35,6 +35,7 @@ fn commands() -> String {
         (Group::Transactions, "Transactions"),
         (Group::Connection, "Connection"),
         (Group::Server, "Server"),
+        (Group::Cluster, "Cluster"),
     ] {
         let _ = writeln!(text, "| **{title}** | |");
         let rows = TABLE.iter().filter(|spec| spec.group == group).flat_map(runnable);

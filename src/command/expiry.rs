@@ -28,7 +28,7 @@ impl TimeUnit {
     /// So many milliseconds in this unit, rounded as Redis does.
     fn of_ms(self, ms: i64) -> i64 {
         match self {
-            Self::Seconds => ms.saturating_add(500) / 1_000,
+            Self::Seconds => ms / 1_000 + i64::from(ms % 1_000 >= 500),
             Self::Milliseconds => ms,
         }
     }

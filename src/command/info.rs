@@ -36,6 +36,7 @@ const SECTIONS: &[Section] = &[
     Section { name: "cpu", title: "CPU", is_default: true, report: cpu },
     Section { name: "modules", title: "Modules", is_default: true, report: |_, _| {} },
     Section { name: "commandstats", title: "Commandstats", is_default: false, report: commandstats },
+    Section { name: "latencystats", title: "Latencystats", is_default: false, report: latencystats },
     Section { name: "cluster", title: "Cluster", is_default: true, report: cluster },
     Section { name: "keyspace", title: "Keyspace", is_default: true, report: keyspace },
 ];
@@ -128,7 +129,7 @@ fn operating_system() -> String {
 
 fn clients(fields: &mut Fields, environment: &Environment) {
     fields.add("connected_clients", environment.clients.len());
-    fields.add("maxclients", environment.about.maxclients);
+    fields.add("maxclients", environment.settings.maxclients.load(Relaxed));
     fields.add("blocked_clients", 0);
     fields.add("tracking_clients", 0);
 }
@@ -146,13 +147,13 @@ fn memory(fields: &mut Fields, environment: &Environment) {
     if let Some(total) = kilobytes(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemTotal") {
         fields.add_bytes("total_system_memory", total);
     }
-    let maxmemory = environment.parameters.iter().find(|(name, _)| *name == "maxmemory");
-    fields.add_bytes("maxmemory", maxmemory.and_then(|(_, bytes)| bytes.parse().ok()).unwrap_or(0));
+    let maxmemory = environment.parameters.value("maxmemory");
+    fields.add_bytes("maxmemory", maxmemory.and_then(|bytes| bytes.parse().ok()).unwrap_or(0));
     fields.add("maxmemory_policy", "noeviction");
 }
 
 /// The bytes in a line `name:  123 kB` of a file in `/proc`.
-fn kilobytes(file: &str, name: &str) -> Option<u64> {
+pub(super) fn kilobytes(file: &str, name: &str) -> Option<u64> {
     let value = file.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
@@ -182,7 +183,8 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("revoked_journal_file", &environment.about.data_file);
     fields.add("revoked_journal_file_bytes", file_bytes);
     fields.add("revoked_journal_wal_bytes", wal_bytes);
-    fields.add("revoked_journal_appendfsync", environment.about.appendfsync);
+    let policy = environment.parameters.value("appendfsync");
+    fields.add("revoked_journal_appendfsync", policy.unwrap_or_default());
     fields.add("revoked_journal_rows_appended", journal.rows_appended.get());
     fields.add("revoked_journal_commits", journal.commits.get());
     fields.add("revoked_journal_commit_usec", journal.commit_usec.get());
@@ -255,7 +257,7 @@ fn processor_seconds(stat: &str) -> Option<(f64, f64)> {
 
 fn commandstats(fields: &mut Fields, environment: &Environment) {
     for (spec, stats) in rows().zip(&environment.stats.commands) {
-        let CommandStats { calls, usec, rejected_calls, failed_calls } = stats;
+        let CommandStats { calls, usec, rejected_calls, failed_calls, .. } = stats;
         let (calls, usec, rejected, failed) =
             (calls.get(), usec.get(), rejected_calls.get(), failed_calls.get());
         if calls + rejected > 0 {
@@ -263,6 +265,21 @@ fn commandstats(fields: &mut Fields, environment: &Environment) {
             fields.line(format_args!(
                 "cmdstat_{}:calls={calls},usec={usec},usec_per_call={usec_per_call:.2},\
                  rejected_calls={rejected},failed_calls={failed}",
+                spec.name
+            ));
+        }
+    }
+}
+
+/// Percentiles are the bounds of powers of two that LATENCY HISTOGRAM counts in: at most twice what it was.
+fn latencystats(fields: &mut Fields, environment: &Environment) {
+    for (spec, stats) in rows().zip(&environment.stats.commands) {
+        let microseconds = |percent| Some(stats.durations.percentile(percent)? as f64 / 1000.0);
+        if let (Some(p50), Some(p99), Some(p999)) =
+            (microseconds(50.0), microseconds(99.0), microseconds(99.9))
+        {
+            fields.line(format_args!(
+                "latency_percentiles_usec_{}:p50={p50:.3},p99={p99:.3},p99.9={p999:.3}",
                 spec.name
             ));
         }
@@ -314,7 +331,7 @@ mod tests {
         assert_eq!(titles("INFO nothing"), Vec::<String>::new());
         assert_eq!(titles("INFO"), titles("INFO default"));
         assert!(!titles("INFO").contains(&"Commandstats".to_owned()));
-        for words in ["INFO all", "INFO everything", "INFO default commandstats"] {
+        for words in ["INFO all", "INFO everything", "INFO default commandstats latencystats"] {
             assert_eq!(titles(words).len(), SECTIONS.len(), "{words}");
         }
         assert_eq!(report(&environment(None), "INFO nothing"), "");

@@ -244,21 +244,21 @@ fn flags(spec: &Spec) -> Vec<&'static str> {
 }
 
 /// The ACL categories, as Redis derives them. Of a container, only its subcommands are in any.
-fn categories(spec: &Spec) -> Vec<&'static str> {
+pub(super) fn categories(spec: &Spec) -> Vec<&'static str> {
     let kind: &[_] = match spec.run {
         Run::Read(_) => &["@read"],
         Run::Write(_) => &["@write"],
         Run::Session(_) | Run::Control(_) | Run::Transaction(_) | Run::Container => &[],
     };
     let subject: &[_] = match (spec.group, spec.run) {
-        (_, Run::Container) => &[],
+        (_, Run::Container) | (Group::Cluster, _) => &[],
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
         (Group::String, _) => &["@string"],
-        (Group::Generic, _) => &["@keyspace"],
+        (Group::Generic, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
         // All keys at once; not MEMORY USAGE, which has a key.
         (Group::Server, Run::Read(_) | Run::Write(_)) if spec.keys.is_empty() => &["@keyspace"],
-        (Group::Server, _) => &[],
+        (Group::Generic | Group::Server, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
     };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
@@ -319,6 +319,7 @@ impl Group {
             Self::Set => "set",
             Self::String => "string",
             Self::Transactions => "transactions",
+            Self::Cluster => "cluster",
         }
     }
 }

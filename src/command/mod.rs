@@ -14,19 +14,26 @@ use crate::limits::UNKNOWN_COMMAND_BYTES;
 use crate::op::Change;
 use crate::reply::{Error, Reply, printable};
 use crate::request::Request;
+use crate::settings::{Parameters, Settings};
+use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
 pub use self::evaluate::evaluate;
+pub use self::monitoring::{note_slow, redacted};
 pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
+mod acl;
 mod evaluate;
 mod expiry;
 mod glob;
+mod help;
 mod info;
 mod introspection;
 mod key;
+mod memory;
+mod monitoring;
 mod server;
 mod session;
 mod set;
@@ -114,6 +121,13 @@ pub enum Control {
     BackgroundSave,
     /// Finish what was submitted, and end: SHUTDOWN.
     Shutdown,
+    /// Write the present values into the configuration file: CONFIG REWRITE.
+    RewriteConfig,
+    /// Have the disk hold all that was acknowledged: WAITAOF.
+    Sync {
+        /// How long to wait for it at most; none for however long it takes.
+        timeout_ms: Option<u64>,
+    },
 }
 
 /// What a command is about; Redis's groups.
@@ -131,6 +145,8 @@ pub enum Group {
     String,
     /// Commands that take effect together.
     Transactions,
+    /// Clusters, of which there are none.
+    Cluster,
 }
 
 /// What is true of a command and does not follow from its function. Most are Redis's command flags.
@@ -263,10 +279,12 @@ pub struct Environment {
     pub stats: Arc<Stats>,
     /// Who is connected.
     pub clients: Arc<Clients>,
-    /// What AUTH must be given, if anything.
-    pub requirepass: Option<String>,
-    /// The parameters that CONFIG GET shows, with their values as it shows them.
-    pub parameters: Vec<(&'static str, String)>,
+    /// The commands that took long.
+    pub slowlog: Slowlog,
+    /// What CONFIG SET can change.
+    pub settings: Arc<Settings>,
+    /// What CONFIG reads, sets and rewrites.
+    pub parameters: Arc<dyn Parameters>,
     /// What INFO says of the process.
     pub about: About,
 }
@@ -284,10 +302,6 @@ pub struct About {
     pub config_file: String,
     /// The data file.
     pub data_file: String,
-    /// Most clients at once.
-    pub maxclients: usize,
-    /// The policy by which writes are synced: `always`, `everysec` or `no`.
-    pub appendfsync: &'static str,
 }
 
 /// A command of the table, found by a request.

@@ -16,7 +16,7 @@ use crate::request::{Request, parse_integer};
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The only user there is.
-const USER: &str = "default";
+pub(super) const USER: &str = "default";
 
 /// What one connection's commands change of it.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Session {
     /// The state of a connection that was just accepted.
     #[must_use]
     pub fn new(client: Arc<Client>, environment: &Environment) -> Self {
-        let authenticated = environment.requirepass.is_none();
+        let authenticated = environment.settings.requirepass().is_none();
         Self { client, authenticated, closing: false, replies: Replies::On }
     }
 
@@ -99,7 +99,7 @@ impl Session {
     fn authenticate(&mut self, environment: &Environment, user: &[u8], password: &[u8]) -> Result<(), Error> {
         // Without a password set, any is right: Redis's `nopass`.
         let is_right =
-            environment.requirepass.as_ref().is_none_or(|set| is_same_secret(password, set.as_bytes()));
+            environment.settings.requirepass().is_none_or(|set| is_same_secret(password, set.as_bytes()));
         if !is_right || user != USER.as_bytes() {
             return Err(Error::WrongPass);
         }
@@ -108,7 +108,7 @@ impl Session {
     }
 
     fn reset(&mut self, environment: &Environment) {
-        self.authenticated = environment.requirepass.is_none();
+        self.authenticated = environment.settings.requirepass().is_none();
         // A skip goes on to hide the reply of this very command.
         if self.replies == Replies::Off {
             self.replies = Replies::On;
@@ -183,7 +183,7 @@ pub(super) fn parse_database(argument: &[u8]) -> Result<u8, Error> {
 
 pub(super) fn auth(session: &mut Session, environment: &Environment, request: Request<'_>) -> Reply {
     let (user, password) = match request.len() {
-        2 if environment.requirepass.is_none() => return Error::AuthNotConfigured.into(),
+        2 if environment.settings.requirepass().is_none() => return Error::AuthNotConfigured.into(),
         2 => (USER.as_bytes(), request.arg(1)),
         3 => (request.arg(1), request.arg(2)),
         _ => return Error::Syntax.into(),

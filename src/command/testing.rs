@@ -1,31 +1,61 @@
 //! What the tests of this module need to run commands.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{About, Environment, Run, Session, find, rows};
 use crate::clients::{Clients, Membership};
-use crate::reply::Reply;
+use crate::reply::{Error, Reply, printable};
 use crate::request::OwnedRequest;
+use crate::settings::{Parameters, Settings};
+use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
 
 /// A server without data.
 pub(super) fn environment(requirepass: Option<&str>) -> Environment {
+    let settings = Arc::new(Settings::default());
+    settings.maxclients.store(10, Relaxed);
+    settings.slowlog_max_len.store(3, Relaxed);
+    settings.set_requirepass(requirepass);
     Environment {
         store: Arc::new(Store::default()),
-        stats: Arc::new(Stats::new(rows().count())),
+        stats: Arc::new(Stats::with_settings(rows().count(), Arc::clone(&settings))),
         clients: Arc::new(Clients::default()),
-        requirepass: requirepass.map(str::to_owned),
-        parameters: vec![("maxclients", "10".to_owned()), ("maxmemory", "0".to_owned())],
+        slowlog: Slowlog::default(),
+        settings,
+        parameters: Arc::new(FixedParameters),
         about: About {
             run_id: "0".repeat(40),
             port: 6379,
             executable: "/usr/bin/revoked".to_owned(),
             config_file: String::new(),
             data_file: "revoked.db".to_owned(),
-            maxclients: 10,
-            appendfsync: "always",
         },
+    }
+}
+
+/// Parameters that can't be set.
+#[derive(Debug)]
+struct FixedParameters;
+
+impl Parameters for FixedParameters {
+    fn values(&self) -> Vec<(&'static str, String)> {
+        [("maxclients", "10"), ("maxmemory", "0"), ("appendfsync", "always")]
+            .map(|(name, value)| (name, value.to_owned()))
+            .into()
+    }
+
+    fn set(&self, changes: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        Err(Error::UnknownParameter(printable(changes[0].0)))
+    }
+
+    fn rewrite(&self) -> Result<(), Error> {
+        Err(Error::NoConfigFile)
+    }
+
+    fn is_secret(&self, name: &[u8]) -> bool {
+        name.eq_ignore_ascii_case(b"requirepass")
     }
 }
 
@@ -38,7 +68,7 @@ pub(super) struct TestSession {
 /// A new connection to the server.
 pub(super) fn session(environment: &Environment) -> TestSession {
     let address = ([127, 0, 0, 1], 1).into();
-    let membership = environment.clients.connect(address, address, environment.about.maxclients).unwrap();
+    let membership = environment.clients.connect(address, address, 10).unwrap();
     let session = Session::new(Arc::clone(&membership.client), environment);
     TestSession { session, _membership: membership }
 }

@@ -1,7 +1,8 @@
 //! The options. `rows.rs` has a row for each; the configuration file, the flags, the environment, CONFIG GET,
 //! `--help` and `config.example.toml` all derive from the rows.
 //!
-//! To add an option: a field in [`Config`], a row, and `UPDATE=1 cargo test --test config`.
+//! To add an option: a field in [`Config`], a row, and `UPDATE=1 cargo test --test config`. The row says whether
+//! CONFIG SET can change it, and who has to know: [`Live`] is the configuration of a server that runs.
 //!
 //! Flags beat the environment, the environment beats the file, the file beats the defaults. What is wrong
 //! anywhere is an error, even where something stronger would have hidden it: a mistyped option must not
@@ -22,6 +23,10 @@ use toml::de::{DeTable, DeValue};
 
 use self::rows::{FIXED, ROWS, Row};
 
+pub use self::live::{Hooks, Live};
+
+mod live;
+mod rewrite;
 mod rows;
 
 /// What the server was told, checked.
@@ -51,6 +56,12 @@ pub struct Config {
     pub loglevel: Loglevel,
     /// The shape of log lines.
     pub logformat: Logformat,
+    /// From which time on SLOWLOG keeps a command; below 0 for never.
+    pub slowlog_log_slower_than_usec: i64,
+    /// Most commands that SLOWLOG keeps.
+    pub slowlog_max_len: usize,
+    /// From which time on LATENCY keeps what a command or a commit took; 0 for never.
+    pub latency_monitor_threshold_ms: u64,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
 }
@@ -86,6 +97,9 @@ impl Config {
             io_threads: 0,
             loglevel: Loglevel::Notice,
             logformat: Logformat::Text,
+            slowlog_log_slower_than_usec: 0,
+            slowlog_max_len: 0,
+            latency_monitor_threshold_ms: 0,
             file,
         }
     }
@@ -162,7 +176,8 @@ pub fn example() -> String {
             section = row.section;
             parts.push(format!("\n\n## {section}\n"));
         }
-        let allowed = format!("Allowed: {}.", row.kind.allowed());
+        let when = if row.change.is_live() { "CONFIG SET can change it" } else { "It counts at start only" };
+        let allowed = format!("Allowed: {}. {when}.", row.kind.allowed());
         parts.push(format!("\n{}{}#{} = {}\n", comment(row.doc), comment(&allowed), row.name, row.example()));
     }
     parts.concat()
@@ -180,7 +195,7 @@ pub enum Appendfsync {
 }
 
 impl Appendfsync {
-    const ALL: [Self; 3] = [Self::Always, Self::Everysec, Self::No];
+    const ALL: [Self; 3] = [Self::Everysec, Self::Always, Self::No];
 
     /// The policy as the configuration names it.
     #[must_use]
@@ -437,13 +452,18 @@ fn defaults() -> Vec<Setting> {
 fn from_file(path: &Path) -> Result<Vec<Setting>, Error> {
     let toml = fs::read_to_string(path)
         .map_err(|error| Error::invalid(format!("{}: can't be read: {error}", path.display())))?;
-    let table = DeTable::parse(&toml).map_err(|error| syntax_error(path, &toml, &error))?;
+    settings_in(path, &toml)
+}
+
+/// What the text of the file at `path` says.
+fn settings_in(path: &Path, toml: &str) -> Result<Vec<Setting>, Error> {
+    let table = DeTable::parse(toml).map_err(|error| syntax_error(path, toml, &error))?;
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     // The table is sorted by name; the first mistake in the file is the one to report.
     entries.sort_by_key(|(name, _)| name.span().start);
 
     let setting = |(name, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
-        let place = Place::File(path.to_owned(), line_and_column(&toml, name.span().start).0);
+        let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
         let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
         let Some(text) = row.kind.text_of(value.get_ref()) else {
             let source = toml.get(value.span()).unwrap_or_default();
@@ -577,7 +597,7 @@ mod tests {
     /// A value that the option doesn't take, if there is one.
     fn refused(row: &Row) -> Option<String> {
         match &row.kind {
-            Kind::Integer { range, .. } => Some((range.end() + 1).to_string()),
+            Kind::Integer { range, .. } => Some((i128::from(*range.end()) + 1).to_string()),
             Kind::Addresses { .. } | Kind::Word { .. } => Some("localhost".to_owned()),
             Kind::Text { .. } => Some("no/such".to_owned()),
             Kind::Secret { .. } => None,

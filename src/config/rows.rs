@@ -4,13 +4,17 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Arg;
 use clap::builder::ValueParser;
 use toml::de::DeValue;
 
+use super::live::Hooks;
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
-use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES};
+use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES, SLOWLOG_ENTRIES};
+use crate::reply::ParameterProblem;
+use crate::settings::Settings;
 
 /// One option.
 pub(super) struct Row {
@@ -19,8 +23,45 @@ pub(super) struct Row {
     pub(super) kind: Kind,
     default: DefaultValue,
     pub(super) section: &'static str,
+    /// What CONFIG SET does.
+    pub(super) change: Change,
     /// A paragraph, with the unit if there is one. Its first sentence stands alone in `-h`.
     pub(super) doc: &'static str,
+}
+
+/// Whether an option can be changed while the server runs, and how the change comes to count.
+pub(super) enum Change {
+    /// It counts at start only.
+    AtStart,
+    /// It is stored where those look whom it concerns.
+    Stored(fn(&Config, &Settings)),
+    /// Somebody has to do something, who may refuse.
+    Asked(fn(&Config, &Hooks) -> Result<(), ParameterProblem>),
+    /// Both, in this order.
+    AskedAndStored(fn(&Config, &Hooks) -> Result<(), ParameterProblem>, fn(&Config, &Settings)),
+}
+
+impl Change {
+    /// Whether CONFIG SET can change the option.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self, Self::AtStart)
+    }
+
+    /// Asks those who have to do something.
+    pub(super) fn ask(&self, config: &Config, hooks: &Hooks) -> Result<(), ParameterProblem> {
+        match self {
+            Self::AtStart | Self::Stored(_) => Ok(()),
+            Self::Asked(ask) | Self::AskedAndStored(ask, _) => ask(config, hooks),
+        }
+    }
+
+    /// Stores the value where it is looked up.
+    pub(super) fn store(&self, config: &Config, settings: &Settings) {
+        match self {
+            Self::AtStart | Self::Asked(_) => {}
+            Self::Stored(store) | Self::AskedAndStored(_, store) => store(config, settings),
+        }
+    }
 }
 
 /// What an option's values are, and the field of [`Config`] in which they end up.
@@ -28,7 +69,7 @@ pub(super) enum Kind {
     /// IP addresses, at least one.
     Addresses { set: fn(&mut Config, Vec<IpAddr>), get: fn(&Config) -> &[IpAddr] },
     /// A whole number within the range, which must fit the field.
-    Integer { range: RangeInclusive<u64>, set: fn(&mut Config, u64), get: fn(&Config) -> u64 },
+    Integer { range: RangeInclusive<i64>, set: fn(&mut Config, i64), get: fn(&Config) -> i64 },
     /// One of the words, which is set by its place among them.
     Word { words: &'static [&'static str], set: fn(&mut Config, usize), get: fn(&Config) -> &'static str },
     /// Text that is accepted, and that `allowed` describes.
@@ -51,7 +92,7 @@ enum DefaultValue {
     Cores,
 }
 
-const MOST_IO_THREADS: u64 = 256;
+const MOST_IO_THREADS: i64 = 256;
 
 pub(super) static ROWS: &[Row] = &[
     Row {
@@ -59,6 +100,7 @@ pub(super) static ROWS: &[Row] = &[
         kind: Kind::Addresses { set: |config, ips| config.bind = ips, get: |config| &config.bind },
         default: DefaultValue::Is("127.0.0.1"),
         section: "Network",
+        change: Change::AtStart,
         doc: "The IP addresses to listen on. Several are separated by spaces or commas. 0.0.0.0 stands for \
               every IPv4 address of the machine, :: for every IPv6 address; where others can reach them, \
               set requirepass.",
@@ -72,6 +114,7 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("6379"),
         section: "Network",
+        change: Change::AtStart,
         doc: "The TCP port to listen on. 0, for which Redis listens on no port, is refused: there would be \
               nothing to listen on.",
     },
@@ -84,6 +127,7 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("511"),
         section: "Network",
+        change: Change::AtStart,
         doc: "How many connections may wait to be accepted. Linux silently caps it at net.core.somaxconn.",
     },
     Row {
@@ -91,11 +135,12 @@ pub(super) static ROWS: &[Row] = &[
         kind: Kind::Integer {
             // Linux takes no more.
             range: 0..=32_767,
-            set: |config, seconds| config.tcp_keepalive_seconds = seconds,
-            get: |config| config.tcp_keepalive_seconds,
+            set: |config, seconds| config.tcp_keepalive_seconds = seconds as u64,
+            get: |config| config.tcp_keepalive_seconds as i64,
         },
         default: DefaultValue::Is("300"),
         section: "Network",
+        change: Change::Stored(|config, settings| settings.set_tcp_keepalive(config.tcp_keepalive_seconds)),
         doc: "Seconds of silence after which a client is probed. A peer that is gone is noticed that way; 0 \
               turns the probes off.",
     },
@@ -110,6 +155,7 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("."),
         section: "Storage",
+        change: Change::AtStart,
         doc: "The directory of the data file, which must exist. A relative one is relative to where the \
               server is started.",
     },
@@ -124,18 +170,23 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("revoked.db"),
         section: "Storage",
+        change: Change::AtStart,
         doc: "The name of the data file. It is an SQLite database in dir, made if there is none; SQLite \
               keeps files of its own beside it while the server runs.",
     },
     Row {
         name: "appendfsync",
         kind: Kind::Word {
-            words: &["always", "everysec", "no"],
+            words: &["everysec", "always", "no"],
             set: |config, index| config.appendfsync = Appendfsync::ALL[index],
             get: |config| config.appendfsync.as_str(),
         },
         default: DefaultValue::Is("always"),
         section: "Storage",
+        change: Change::Asked(|config, hooks| {
+            (hooks.appendfsync)(config.appendfsync);
+            Ok(())
+        }),
         doc: "When a change is forced to the disk. With always, before it is acknowledged: what was revoked \
               stays revoked, whatever happens. With everysec, once a second, and with no, when the \
               operating system sees fit: a crash of the server still loses nothing, one of the machine \
@@ -149,6 +200,7 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is(""),
         section: "Clients",
+        change: Change::Stored(|config, settings| settings.set_requirepass(config.requirepass.as_deref())),
         doc: "The password that clients must give to AUTH. Empty for none. Prefer the file or the \
               environment to the flag: ps shows flags to every user of the machine.",
     },
@@ -157,10 +209,17 @@ pub(super) static ROWS: &[Row] = &[
         kind: Kind::Integer {
             range: 1..=1_000_000,
             set: |config, clients| config.maxclients = clients as usize,
-            get: |config| config.maxclients as u64,
+            get: |config| config.maxclients as i64,
         },
         default: DefaultValue::Is("10000"),
         section: "Clients",
+        change: Change::AskedAndStored(
+            |config, hooks| {
+                (hooks.maxclients)(config.maxclients)
+                    .map_err(|possible| ParameterProblem::TooManyClients { possible })
+            },
+            |config, settings| settings.maxclients.store(config.maxclients, Relaxed),
+        ),
         doc: "Most clients at once. One more is told so and disconnected. Each takes a file descriptor: \
               the server raises its limit of open files as far as it may, and serves fewer clients if that \
               is not enough (ulimit -Hn, systemd's LimitNOFILE).",
@@ -170,12 +229,57 @@ pub(super) static ROWS: &[Row] = &[
         kind: Kind::Integer {
             range: 1..=MOST_IO_THREADS,
             set: |config, threads| config.io_threads = threads as usize,
-            get: |config| config.io_threads as u64,
+            get: |config| config.io_threads as i64,
         },
         default: DefaultValue::Cores,
         section: "Clients",
+        change: Change::AtStart,
         doc: "Threads that serve clients. By default there are as many as cores; the thread that writes the \
               data file comes on top.",
+    },
+    Row {
+        name: "slowlog-log-slower-than",
+        kind: Kind::Integer {
+            range: -1..=i64::MAX,
+            set: |config, usec| config.slowlog_log_slower_than_usec = usec,
+            get: |config| config.slowlog_log_slower_than_usec,
+        },
+        default: DefaultValue::Is("10000"),
+        section: "Monitoring",
+        change: Change::Stored(|config, settings| {
+            settings.set_slowlog_log_slower_than(config.slowlog_log_slower_than_usec);
+        }),
+        doc: "Microseconds from which on SLOWLOG keeps a command. 0 keeps all, -1 none. A write is charged the \
+              time from its submission to its reply, its share of the commit included; what was pipelined \
+              together is charged the mean.",
+    },
+    Row {
+        name: "slowlog-max-len",
+        kind: Kind::Integer {
+            range: 0..=SLOWLOG_ENTRIES as i64,
+            set: |config, entries| config.slowlog_max_len = entries as usize,
+            get: |config| config.slowlog_max_len as i64,
+        },
+        default: DefaultValue::Is("128"),
+        section: "Monitoring",
+        change: Change::Stored(|config, settings| {
+            settings.slowlog_max_len.store(config.slowlog_max_len, Relaxed);
+        }),
+        doc: "Most commands that SLOWLOG keeps: the latest. Each takes a few kilobytes at most.",
+    },
+    Row {
+        name: "latency-monitor-threshold",
+        kind: Kind::Integer {
+            range: 0..=i64::MAX,
+            set: |config, ms| config.latency_monitor_threshold_ms = ms as u64,
+            get: |config| config.latency_monitor_threshold_ms as i64,
+        },
+        default: DefaultValue::Is("0"),
+        section: "Monitoring",
+        change: Change::Stored(|config, settings| {
+            settings.set_latency_monitor_threshold(config.latency_monitor_threshold_ms);
+        }),
+        doc: "Milliseconds from which on LATENCY keeps what a command or a commit took. 0 turns it off.",
     },
     Row {
         name: "loglevel",
@@ -186,6 +290,9 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("notice"),
         section: "Logs",
+        change: Change::Asked(|config, hooks| {
+            (hooks.loglevel)(config.loglevel).map_err(ParameterProblem::Failed)
+        }),
         doc: "The least important messages that are logged. They go to standard error. verbose adds the \
               server's own debugging, debug that of its libraries too. A filter in the environment variable \
               RUST_LOG, such as revoked=debug, takes its place.",
@@ -199,40 +306,153 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("text"),
         section: "Logs",
+        change: Change::AtStart,
         doc: "The shape of log lines. text is for people, json an object a line.",
     },
 ];
 
-/// A parameter that CONFIG GET shows because clients ask for it, but that can't be set.
+/// A parameter that CONFIG GET shows because clients ask for it, but that is the same in every server.
 pub(super) struct Fixed {
     pub(super) name: &'static str,
     pub(super) value: fn() -> String,
     /// Why it is as it is.
     pub(super) reason: &'static str,
+    pub(super) unit: Unit,
+}
+
+/// How the value of a fixed parameter is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// As it stands.
+    Text,
+    /// A number of bytes: 512mb.
+    Memory,
+    /// yes or no.
+    Switch,
+    /// Not at all: as in Redis, it is refused whatever it is set to.
+    Immutable,
 }
 
 pub(super) static FIXED: &[Fixed] = &[
-    Fixed { name: "databases", value: || DATABASES.to_string(), reason: "there are as many as in Redis" },
-    Fixed { name: "save", value: String::new, reason: "the data file is always current: no snapshots" },
-    Fixed { name: "appendonly", value: || "yes".into(), reason: "every change is in the data file" },
-    Fixed { name: "maxmemory", value: || "0".into(), reason: "memory is not bounded yet" },
+    Fixed {
+        name: "databases",
+        value: || DATABASES.to_string(),
+        reason: "there are as many as in Redis",
+        unit: Unit::Immutable,
+    },
+    Fixed {
+        name: "save",
+        value: String::new,
+        reason: "the data file is always current: no snapshots",
+        unit: Unit::Text,
+    },
+    Fixed {
+        name: "appendonly",
+        value: || "yes".into(),
+        reason: "every change is in the data file",
+        unit: Unit::Switch,
+    },
+    Fixed {
+        name: "maxmemory",
+        value: || "0".into(),
+        reason: "memory is not bounded yet",
+        unit: Unit::Memory,
+    },
     Fixed {
         name: "maxmemory-policy",
         value: || "noeviction".into(),
         reason: "a live revocation is never dropped to make room",
+        unit: Unit::Text,
     },
-    Fixed { name: "timeout", value: || "0".into(), reason: "idle clients stay connected" },
-    Fixed { name: "slave-read-only", value: || "yes".into(), reason: "there are no replicas" },
-    Fixed { name: "replica-read-only", value: || "yes".into(), reason: "there are no replicas" },
-    Fixed { name: "proto-max-bulk-len", value: || ARGUMENT_BYTES.to_string(), reason: "it is built in" },
+    Fixed { name: "timeout", value: || "0".into(), reason: "idle clients stay connected", unit: Unit::Text },
+    Fixed {
+        name: "slave-read-only",
+        value: || "yes".into(),
+        reason: "there are no replicas",
+        unit: Unit::Switch,
+    },
+    Fixed {
+        name: "replica-read-only",
+        value: || "yes".into(),
+        reason: "there are no replicas",
+        unit: Unit::Switch,
+    },
+    Fixed {
+        name: "proto-max-bulk-len",
+        value: || ARGUMENT_BYTES.to_string(),
+        reason: "it is built in",
+        unit: Unit::Memory,
+    },
     Fixed {
         name: "client-query-buffer-limit",
         value: || REQUEST_BYTES.to_string(),
         reason: "it is built in",
+        unit: Unit::Memory,
     },
-    Fixed { name: "cluster-enabled", value: || "no".into(), reason: "there is no cluster" },
-    Fixed { name: "notify-keyspace-events", value: String::new, reason: "there are no notifications" },
+    Fixed {
+        name: "cluster-enabled",
+        value: || "no".into(),
+        reason: "there is no cluster",
+        unit: Unit::Immutable,
+    },
+    Fixed {
+        name: "notify-keyspace-events",
+        value: String::new,
+        reason: "there are no notifications",
+        unit: Unit::Text,
+    },
+    Fixed {
+        name: "latency-tracking",
+        value: || "yes".into(),
+        reason: "it costs next to nothing",
+        unit: Unit::Switch,
+    },
+    Fixed {
+        name: "latency-tracking-info-percentiles",
+        value: || "50 99 99.9".into(),
+        reason: "it is built in",
+        unit: Unit::Text,
+    },
 ];
+
+impl Fixed {
+    pub(super) fn is_immutable(&self) -> bool {
+        matches!(self.unit, Unit::Immutable)
+    }
+
+    /// Takes the value that it has, and refuses every other.
+    pub(super) fn set(&self, text: &str) -> Result<(), ParameterProblem> {
+        let value = (self.value)();
+        let is_same = match self.unit {
+            Unit::Immutable => return Err(ParameterProblem::Immutable),
+            Unit::Text => text.eq_ignore_ascii_case(&value),
+            Unit::Memory => memory_bytes(text).ok_or(ParameterProblem::NotMemory)?.to_string() == value,
+            Unit::Switch if ["yes", "no"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                text.eq_ignore_ascii_case(&value)
+            }
+            Unit::Switch => return Err(ParameterProblem::NotYesOrNo),
+        };
+        if is_same { Ok(()) } else { Err(ParameterProblem::Fixed { value, reason: self.reason }) }
+    }
+}
+
+/// An amount of memory as Redis writes it: a number, and perhaps a unit in any case. `k` is 1000 bytes, `kb` is
+/// 1024, and so on.
+fn memory_bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(bytes)
+}
 
 impl Row {
     pub(super) fn find(name: &str) -> Option<&'static Row> {
@@ -244,7 +464,7 @@ impl Row {
         match self.default {
             DefaultValue::Is(text) => text.to_owned(),
             DefaultValue::Cores => {
-                let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+                let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i64);
                 cores.min(MOST_IO_THREADS).to_string()
             }
         }
@@ -295,6 +515,28 @@ impl Kind {
             Self::Secret { set, .. } => set(config, text.to_owned()),
         }
         Some(())
+    }
+
+    /// Sets the option to what CONFIG SET was given: words are taken in any case, and errors are Redis's.
+    pub(super) fn set_live(&self, config: &mut Config, text: &str) -> Result<(), ParameterProblem> {
+        match self {
+            Self::Integer { range, set, .. } => {
+                let number = parse_integer(text).ok_or(ParameterProblem::NotAnInteger)?;
+                if !range.contains(&number) {
+                    let (least, most) = (*range.start(), *range.end());
+                    return Err(ParameterProblem::OutOfRange { least, most });
+                }
+                set(config, number);
+            }
+            Self::Word { words, set, .. } => {
+                let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
+                set(config, place.ok_or(ParameterProblem::NotOneOf(words))?);
+            }
+            Self::Addresses { .. } | Self::Text { .. } | Self::Secret { .. } => {
+                self.set(config, text).ok_or_else(|| ParameterProblem::NotAllowed(self.allowed()))?;
+            }
+        }
+        Ok(())
     }
 
     /// The option's value as `set` reads it and CONFIG GET shows it.
@@ -361,6 +603,11 @@ impl Kind {
             Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => format!("{text:?}"),
         }
     }
+}
+
+/// A whole number in the one form that Redis takes.
+fn parse_integer(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }
 
 fn addresses(text: &str) -> Option<Vec<IpAddr>> {

@@ -7,11 +7,12 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -208,7 +209,7 @@ impl Connection {
             Run::Transaction(step) => Some(self.transact(step, request).await),
             Run::Session(_) | Run::Control(_) | Run::Container => self.execute_here(command, request).await,
         };
-        self.count(command, 1, microseconds_since(started));
+        self.count(command, std::iter::once(request), started.elapsed());
         if let Some(reply) = reply {
             self.reply_to(command, &reply);
         }
@@ -238,7 +239,9 @@ impl Connection {
         }
     }
 
-    /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store.
+    /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store, and
+    /// under one look at the clock. Those that may take long are executed one by one: each is charged its own time,
+    /// and writers get their turn.
     fn read(&mut self, first: usize, command: Command, read: ReadFunction, decoded: Decoded<'_>) -> usize {
         let started = Instant::now();
         let services = Arc::clone(&self.services);
@@ -247,7 +250,8 @@ impl Connection {
         let is_same = |found: Command| found.index == command.index;
         let mut next = first;
         while let Some(request) = decoded.get(next) {
-            let goes_along = next == first || self.command(request).is_ok_and(is_same);
+            let goes_along =
+                next == first || (!command.spec.is_slow_read() && self.command(request).is_ok_and(is_same));
             if !goes_along || self.output.len() >= OUTPUT_BYTES {
                 break;
             }
@@ -258,7 +262,7 @@ impl Connection {
         let stats = &services.environment.stats;
         stats.keyspace_hits.add(view.lookups().hits);
         stats.keyspace_misses.add(view.lookups().misses);
-        self.count(command, (next - first) as u64, microseconds_since(started));
+        self.count(command, decoded.range(first..next), started.elapsed());
         next - first
     }
 
@@ -275,9 +279,9 @@ impl Connection {
         }
         self.session.client().note_command(commands[commands.len() - 1].spec.name, started);
         let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
-        let usec = microseconds_since(started) / commands.len() as u64;
-        for &command in &commands {
-            self.count(command, 1, usec);
+        let each_took = started.elapsed() / commands.len() as u32;
+        for (&command, request) in commands.iter().zip(decoded.range(first..first + commands.len())) {
+            self.count(command, std::iter::once(request), each_took);
             let reply = replies.as_mut().ok().and_then(Iterator::next);
             self.reply_to(command, &reply.unwrap_or(Reply::Error(Error::ShuttingDown)));
         }
@@ -352,16 +356,18 @@ impl Connection {
         }
     }
 
-    /// What a request that can't be executed means for the transaction. Returns the error that it is answered.
+    /// What a request that can't be executed means for the transaction. Returns the error that it is answered: an
+    /// EXEC that is wrong itself says so in its own way, even where there is no transaction.
     fn spoil_transaction(&mut self, command: Option<Command>, error: Error) -> Error {
-        let Some(transaction) = &mut self.transaction else { return error };
-        if command
-            .is_some_and(|command| matches!(command.spec.run, Run::Transaction(TransactionStep::Execute)))
-        {
+        let is_exec =
+            |command: Command| matches!(command.spec.run, Run::Transaction(TransactionStep::Execute));
+        if command.is_some_and(is_exec) {
             self.end_transaction();
             return Error::ExecAbortBecause(error.to_string().trim_start_matches("ERR ").to_owned());
         }
-        transaction.make_void();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.make_void();
+        }
         error
     }
 
@@ -392,7 +398,7 @@ impl Connection {
         };
         let mut journalled = done.into_iter();
         let mut replies = Vec::with_capacity(answers.len());
-        let usec = microseconds_since(started) / answers.len().max(1) as u64;
+        let each_took = started.elapsed() / answers.len().max(1) as u32;
         for (Queued { command, request }, answer) in transaction.into_queued().into_iter().zip(answers) {
             let reply = match answer {
                 Answer::Journal => journalled.next(),
@@ -400,7 +406,7 @@ impl Connection {
                 Answer::Known(reply) => Some(reply),
             };
             let reply = reply.unwrap_or(Reply::Null);
-            self.count(command, 1, usec);
+            self.count(command, std::iter::once(request.as_request()), each_took);
             self.count_error(command, &reply);
             replies.push(reply);
         }
@@ -424,6 +430,8 @@ impl Connection {
                 Err(why) => Error::CheckpointFailed(why).into(),
             }),
             Control::BackgroundSave => Some(self.save_in_background()),
+            Control::RewriteConfig => Some(self.rewrite_config().await),
+            Control::Sync { timeout_ms } => Some(self.sync(timeout_ms).await),
             Control::Shutdown => {
                 tracing::info!(client = self.session.client().id, "Shutting down: a client asked for it");
                 self.services.shutdown.send_replace(true);
@@ -444,6 +452,29 @@ impl Connection {
             services.environment.stats.journal.is_saving_in_background.store(false, Relaxed);
         });
         Reply::Simple("Background saving started")
+    }
+
+    /// It waits for the disk, which nobody else on this thread should.
+    async fn rewrite_config(&self) -> Reply {
+        let parameters = Arc::clone(&self.services.environment.parameters);
+        let outcome = tokio::task::spawn_blocking(move || parameters.rewrite()).await;
+        match outcome {
+            Ok(Ok(())) => Reply::OK,
+            Ok(Err(error)) => error.into(),
+            Err(error) => Error::RewriteFailed(error.to_string()).into(),
+        }
+    }
+
+    /// How many disks hold what was acknowledged, and how many replicas: 1 and 0, if the sync is done in time.
+    async fn sync(&self, timeout_ms: Option<u64>) -> Reply {
+        let sync = self.services.journal.sync();
+        let is_synced = match timeout_ms {
+            Some(ms) => {
+                tokio::time::timeout(Duration::from_millis(ms), sync).await.is_ok_and(|done| done.is_ok())
+            }
+            None => sync.await.is_ok(),
+        };
+        Reply::Array(vec![Reply::Integer(is_synced.into()), Reply::Integer(0)])
     }
 
     /// The command that a request names, if it may be executed now.
@@ -476,10 +507,22 @@ impl Connection {
         1
     }
 
-    fn count(&self, command: Command, calls: u64, usec: u64) {
-        let stats = &self.services.environment.stats.commands[command.index];
-        stats.calls.add(calls);
-        stats.usec.add(usec);
+    /// Counts requests of one command that took so long together, and has a closer look at them if each took long.
+    fn count<'a>(
+        &self,
+        command: Command,
+        requests: impl ExactSizeIterator<Item = Request<'a>>,
+        took: Duration,
+    ) {
+        let environment = &self.services.environment;
+        environment.stats.commands[command.index].add(requests.len() as u64, took);
+        let each_took = took / requests.len().max(1) as u32;
+        if environment.settings.is_slow(each_took.as_micros() as u64) {
+            let note = |request| {
+                command::note_slow(environment, self.session.client(), command, request, each_took);
+            };
+            requests.for_each(note);
+        }
     }
 
     fn count_error(&self, command: Command, reply: &Reply) {
@@ -558,14 +601,17 @@ impl<'a> Decoded<'a> {
     }
 }
 
+impl<'a> Decoded<'a> {
+    /// These requests, which must be there.
+    fn range(self, places: Range<usize>) -> impl ExactSizeIterator<Item = Request<'a>> {
+        places.map(move |place| Request::new(self.chunk, self.requests.get(place)))
+    }
+}
+
 /// What a connection that writes has achieved, in bytes.
 enum Progress {
     Written(usize),
     Received(usize),
-}
-
-fn microseconds_since(started: Instant) -> u64 {
-    started.elapsed().as_micros() as u64
 }
 
 type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>;

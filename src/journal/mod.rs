@@ -84,6 +84,7 @@ pub struct Closed;
 pub struct Opened {
     file: JournalFile,
     policy: SyncPolicy,
+    queue: Arc<Queue>,
 }
 
 impl Opened {
@@ -93,7 +94,13 @@ impl Opened {
     ///
     /// If the file is in use, damaged, foreign or newer, or can't be opened. It is left as it was.
     pub fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
-        Ok(Self { file: JournalFile::open(path, policy)?, policy })
+        Ok(Self { file: JournalFile::open(path, policy)?, policy, queue: Arc::default() })
+    }
+
+    /// What changes the policy while the journal is written.
+    #[must_use]
+    pub fn policy_switch(&self) -> PolicySwitch {
+        PolicySwitch(Arc::clone(&self.queue))
     }
 
     /// Starts the writer thread, which replays the file into `store` and then takes batches.
@@ -102,7 +109,7 @@ impl Opened {
     ///
     /// If the system has no thread to give.
     pub fn start(self, store: Arc<Store>, stats: Arc<Stats>) -> std::io::Result<(Journal, Replay, Finish)> {
-        let (queue, watches) = (Arc::new(Queue::default()), Arc::new(Watches::default()));
+        let (queue, watches) = (self.queue, Arc::new(Watches::default()));
         let (replayed, replay) = oneshot::channel();
         let (finished, finish) = oneshot::channel();
         let writer = Writer::new(
@@ -118,6 +125,19 @@ impl Opened {
             let _ = finished.send(());
         })?;
         Ok((Journal { queue, watches, store }, Replay(replay), Finish(finish)))
+    }
+}
+
+/// Changes the policy while the journal is written.
+#[derive(Debug, Clone)]
+pub struct PolicySwitch(Arc<Queue>);
+
+impl PolicySwitch {
+    /// Has all that is submitted from now on follow this policy. Where it is a stricter one, what was committed
+    /// before is synced, too.
+    pub fn set(&self, policy: SyncPolicy) {
+        // A journal that is closed writes no more.
+        let _ = self.0.set_policy(policy);
     }
 }
 
@@ -186,6 +206,17 @@ impl Journal {
     pub async fn checkpoint(&self) -> Result<(), String> {
         let (done, outcome) = oneshot::channel();
         self.queue.push_checkpoint(done).map_err(|Closed| "the server is shutting down".to_owned())?;
+        outcome.await.map_err(|_| "the server is shutting down".to_owned())?
+    }
+
+    /// Has the disk hold all that was committed, whatever the policy.
+    ///
+    /// # Errors
+    ///
+    /// If that fails or can't be known, with the reason, or the journal is closed.
+    pub async fn sync(&self) -> Result<(), String> {
+        let (done, outcome) = oneshot::channel();
+        self.queue.push_sync(done).map_err(|Closed| "the server is shutting down".to_owned())?;
         outcome.await.map_err(|_| "the server is shutting down".to_owned())?
     }
 

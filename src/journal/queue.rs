@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Closed, Item};
+use super::{Closed, Item, SyncPolicy};
 use crate::reply::Reply;
 
 /// A client's batch.
@@ -21,13 +21,20 @@ pub(super) struct Batch {
 pub(super) struct Waiting {
     pub(super) batches: Vec<Batch>,
     pub(super) checkpoints: Vec<oneshot::Sender<Result<(), String>>>,
+    pub(super) syncs: Vec<oneshot::Sender<Result<(), String>>>,
+    /// The policy that counts from the batches on that came with it, if it is another.
+    pub(super) policy: Option<SyncPolicy>,
     /// Nothing more will come.
     pub(super) is_closed: bool,
 }
 
 impl Waiting {
     fn is_idle(&self) -> bool {
-        self.batches.is_empty() && self.checkpoints.is_empty() && !self.is_closed
+        self.batches.is_empty()
+            && self.checkpoints.is_empty()
+            && self.syncs.is_empty()
+            && self.policy.is_none()
+            && !self.is_closed
     }
 }
 
@@ -44,6 +51,14 @@ impl Queue {
 
     pub(super) fn push_checkpoint(&self, done: oneshot::Sender<Result<(), String>>) -> Result<(), Closed> {
         self.add(|waiting| waiting.checkpoints.push(done))
+    }
+
+    pub(super) fn push_sync(&self, done: oneshot::Sender<Result<(), String>>) -> Result<(), Closed> {
+        self.add(|waiting| waiting.syncs.push(done))
+    }
+
+    pub(super) fn set_policy(&self, policy: SyncPolicy) -> Result<(), Closed> {
+        self.add(|waiting| waiting.policy = Some(policy))
     }
 
     pub(super) fn close(&self) {

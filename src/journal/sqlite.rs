@@ -249,6 +249,20 @@ impl JournalFile {
         if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
     }
 
+    /// Has commits follow this policy from now on.
+    pub(super) fn set_policy(&mut self, policy: SyncPolicy) -> Result<(), String> {
+        self.policy = policy;
+        self.set_patience(BUSY_TIMEOUT, policy).map_err(|error| describe(&error))
+    }
+
+    /// Has the disk hold all that was committed, where neither commits nor checkpoints were synced. The commit in
+    /// front changes nothing: with it, the checkpoint has something to copy, and so syncs the file.
+    pub(super) fn flush(&self) -> Result<(), String> {
+        let version = MIGRATIONS.len() as i64;
+        self.connection.pragma_update(None, "user_version", version).map_err(|error| describe(&error))?;
+        self.checkpoint()
+    }
+
     /// Returns whether a reader was in the way.
     fn copy_log(&self) -> rusqlite::Result<bool> {
         self.set_patience(Duration::ZERO, SyncPolicy::EverySecond.max(self.policy))?;
@@ -262,6 +276,8 @@ impl JournalFile {
 
     /// The write-ahead log, for syncing it apart from commits.
     pub(super) fn open_wal(&self) -> Result<File, OpenError> {
+        // SQLite makes the log of a file that had none when it first looks at the file.
+        self.rows()?;
         let path = beside(&self.path, "-wal");
         OpenOptions::new().read(true).write(true).open(&path).map_err(|error| OpenError::io(&path, &error))
     }

@@ -687,3 +687,33 @@ async fn a_transaction_is_void_if_the_same_commit_has_changed_what_it_watches() 
     assert_eq!(server.submit(batch).await, [Reply::Integer(1), Reply::Array(vec![Reply::Integer(1)])]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_synced_on_demand_is_in_the_file_itself_whatever_the_policy() {
+    let (folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(vec![sadd(b"k", &[b"a", b"b"])]).await;
+    server.journal.sync().await.unwrap();
+    let copy = folder.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    let rows = "SELECT count(*) FROM revocations";
+    let found: i64 = Connection::open(&copy).unwrap().query_row(rows, [], |row| row.get(0)).unwrap();
+    assert_eq!(found, 2, "without the write-ahead log");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_policy_is_switched_under_way() {
+    let (_folder, path) = folder();
+    let opened = open(&path).unwrap();
+    let switch = opened.policy_switch();
+    let server = start(opened).await.unwrap();
+    for policy in [SyncPolicy::Always, SyncPolicy::EverySecond, SyncPolicy::Never, SyncPolicy::EverySecond] {
+        switch.set(policy);
+        assert_eq!(server.submit(vec![sadd(b"k", &[format!("{policy:?}").as_bytes()])]).await.len(), 1);
+        assert_eq!(server.journal.sync().await, Ok(()));
+    }
+    assert_eq!(server.members(b"k").len(), 3);
+    server.stop().await;
+    switch.set(SyncPolicy::Always);
+}

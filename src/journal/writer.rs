@@ -16,6 +16,7 @@ use super::sqlite::{Entry, JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::evaluate;
+use crate::latency::Event;
 use crate::limits::{COMMIT_REQUESTS, SWEEP_SEGMENTS};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
@@ -48,16 +49,13 @@ pub(super) struct Writer {
 }
 
 /// What is to be synced apart from commits.
-enum Syncing {
-    /// Nothing: commits sync by themselves, or not at all.
-    None,
-    /// The write-ahead log, once in a second.
-    EverySecond {
-        /// Open from the end of the replay on, so that a lack of file descriptors is no failure later.
-        wal: Option<File>,
-        /// When the first commit came that is not synced yet.
-        unsynced_since: Option<Instant>,
-    },
+struct Syncing {
+    policy: SyncPolicy,
+    /// The write-ahead log. Open from the end of the replay on, so that a lack of file descriptors is no failure
+    /// later.
+    wal: Option<File>,
+    /// When the first commit came that is not synced yet; none where commits sync by themselves.
+    unsynced_since: Option<Instant>,
 }
 
 impl Writer {
@@ -69,10 +67,7 @@ impl Writer {
         queue: Arc<Queue>,
         watches: Arc<Watches>,
     ) -> Self {
-        let syncing = match policy {
-            SyncPolicy::EverySecond => Syncing::EverySecond { wal: None, unsynced_since: None },
-            SyncPolicy::Always | SyncPolicy::Never => Syncing::None,
-        };
+        let syncing = Syncing { policy, wal: None, unsynced_since: None };
         Self { file, store, stats, queue, watches, syncing, latched: None }
     }
 
@@ -129,7 +124,11 @@ impl Writer {
 
     fn serve(&mut self) {
         loop {
-            let Waiting { mut batches, checkpoints, is_closed } = self.queue.take(self.idle_time());
+            let waiting = self.queue.take(self.idle_time());
+            let Waiting { mut batches, checkpoints, syncs, policy, is_closed } = waiting;
+            if let Some(policy) = policy {
+                self.switch(policy);
+            }
             while !batches.is_empty() {
                 let rest = batches.split_off(commit_len(&batches));
                 self.commit(std::mem::replace(&mut batches, rest));
@@ -137,6 +136,12 @@ impl Writer {
             }
             self.sweep();
             self.sync_if_due();
+            if !syncs.is_empty() {
+                let outcome = self.sync();
+                for done in syncs {
+                    let _ = done.send(outcome.clone());
+                }
+            }
             if !checkpoints.is_empty() {
                 let outcome = self.checkpoint();
                 for done in checkpoints {
@@ -241,7 +246,9 @@ impl Writer {
                 journal.rows_appended.add(rows);
                 journal.rows_since_checkpoint.fetch_add(rows, Relaxed);
                 journal.commits.add(1);
-                journal.commit_usec.add(started.elapsed().as_micros() as u64);
+                let took = started.elapsed();
+                journal.commit_usec.add(took.as_micros() as u64);
+                self.stats.latency.sample(self.syncing.event(), took);
                 if journal.problem().is_some() {
                     journal.set_problem(None);
                     tracing::warn!("The journal can be written again: writes are taken again");
@@ -304,6 +311,38 @@ impl Writer {
             && self.latched.is_none()
         {
             self.latch(&format!("syncing the journal failed: {error}"));
+        }
+    }
+
+    /// Has the disk hold all that was committed.
+    fn sync(&mut self) -> Result<(), String> {
+        if let Some(reason) = &self.latched {
+            return Err(reason.clone());
+        }
+        if self.syncing.policy == SyncPolicy::Never {
+            return if self.syncing.unsynced_since.is_some() {
+                self.file.flush().inspect(|()| self.syncing.unsynced_since = None)
+            } else {
+                Ok(())
+            };
+        }
+        self.syncing.sync().map_err(|error| {
+            let why = format!("syncing the journal failed: {error}");
+            self.latch(&why);
+            why
+        })
+    }
+
+    /// Follows another policy from now on.
+    fn switch(&mut self, policy: SyncPolicy) {
+        if policy > self.syncing.policy
+            && let Err(error) = self.sync()
+        {
+            tracing::warn!(%error, "What was written before appendfsync was changed could not be synced");
+        }
+        match self.file.set_policy(policy) {
+            Ok(()) => self.syncing.policy = policy,
+            Err(error) => self.latch(&format!("changing appendfsync failed: {error}")),
         }
     }
 
@@ -370,39 +409,39 @@ fn free(removed: Removed) {
 
 impl Syncing {
     fn prepare(&mut self, file: &JournalFile) -> Result<(), OpenError> {
-        if let Self::EverySecond { wal, .. } = self {
-            *wal = Some(file.open_wal()?);
-        }
+        self.wal = Some(file.open_wal()?);
         Ok(())
     }
 
+    /// What LATENCY calls a commit.
+    fn event(&self) -> Event {
+        if self.policy == SyncPolicy::Always { Event::AofFsyncAlways } else { Event::AofWrite }
+    }
+
     fn committed(&mut self) {
-        if let Self::EverySecond { unsynced_since, .. } = self {
-            unsynced_since.get_or_insert_with(Instant::now);
+        if self.policy != SyncPolicy::Always {
+            self.unsynced_since.get_or_insert_with(Instant::now);
         }
     }
 
     /// How long the writer may wait for work; for ever, if there is nothing to sync.
     fn due_in(&self) -> Option<Duration> {
-        match self {
-            Self::EverySecond { unsynced_since: Some(since), .. } => {
-                Some(SYNC_INTERVAL.saturating_sub(since.elapsed()))
-            }
-            Self::EverySecond { unsynced_since: None, .. } | Self::None => None,
-        }
+        let since = self.unsynced_since.filter(|_| self.policy == SyncPolicy::EverySecond)?;
+        Some(SYNC_INTERVAL.saturating_sub(since.elapsed()))
     }
 
     fn sync_if_due(&mut self) -> std::io::Result<()> {
-        if self.due_in().is_none_or(|due_in| !due_in.is_zero()) {
-            return Ok(());
+        if self.due_in().is_some_and(|due_in| due_in.is_zero()) { self.sync() } else { Ok(()) }
+    }
+
+    /// Syncs the log, if something in it is not synced yet.
+    fn sync(&mut self) -> std::io::Result<()> {
+        // A sync that failed is not tried again: the system may have dropped what it could not write, and say
+        // that all is well the next time.
+        match (self.unsynced_since.take(), &self.wal) {
+            (Some(_), Some(wal)) => wal.sync_data(),
+            _ => Ok(()),
         }
-        if let Self::EverySecond { wal, unsynced_since } = self {
-            // A sync that failed is not tried again: the system may have dropped what it could not write, and
-            // say that all is well the next time.
-            *unsynced_since = None;
-            wal.as_ref().map_or(Ok(()), File::sync_data)?;
-        }
-        Ok(())
     }
 }
 
@@ -425,7 +464,7 @@ mod tests {
     #[test]
     fn a_sync_is_due_once_whatever_comes_of_it() {
         let long_ago = Instant::now().checked_sub(SYNC_INTERVAL * 2);
-        let mut syncing = Syncing::EverySecond { wal: None, unsynced_since: long_ago };
+        let mut syncing = Syncing { policy: SyncPolicy::EverySecond, wal: None, unsynced_since: long_ago };
         assert_eq!(syncing.due_in(), Some(Duration::ZERO));
         let _ = syncing.sync_if_due();
         assert_eq!(syncing.due_in(), None, "or the writer would never rest");

@@ -136,8 +136,6 @@ fn what_has_no_expiry_is_minus_one_and_what_is_not_there_minus_two() {
         < :-2
         > TTL
         < -ERR wrong number of arguments for 'ttl' command
-        > TTL k k
-        < -ERR wrong number of arguments for 'ttl' command
         > PTTL
         < -ERR wrong number of arguments for 'pttl' command
         > EXPIRETIME
@@ -603,8 +601,6 @@ fn persist_clears_the_expiry() {
         > GET k
         < "v"
         > PERSIST
-        < -ERR wrong number of arguments for 'persist' command
-        > PERSIST k k
         < -ERR wrong number of arguments for 'persist' command
         "#,
     );

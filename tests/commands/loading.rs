@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use revoked::command::{self, Environment};
+use revoked::config::{self, Hooks};
 use revoked::connection::{self, Services};
 use revoked::journal::{Opened, SyncPolicy};
+use revoked::settings::Settings;
+use revoked::slowlog::Slowlog;
 use revoked::stats::Stats;
 use revoked::store::Store;
 use tokio::sync::watch;
@@ -23,13 +26,20 @@ fn until_the_replay_is_done_only_the_session_is_served() {
     let stats = Arc::new(Stats::new(command::rows().count()));
     let journal = Opened::open(&directory.path().join("revoked.db"), SyncPolicy::Never).unwrap();
     let (journal, _replay, _finish) = journal.start(Arc::clone(&store), Arc::clone(&stats)).unwrap();
+    let settings = Arc::new(Settings::default());
+    let hooks = Hooks {
+        loglevel: options.set_loglevel,
+        maxclients: Box::new(|_| Ok(())),
+        appendfsync: Box::new(|_| ()),
+    };
     let services = Arc::new(Services {
         environment: Environment {
             store: Arc::clone(&store),
             stats,
             clients: Arc::default(),
-            requirepass: None,
-            parameters: options.parameters,
+            slowlog: Slowlog::default(),
+            parameters: Arc::new(config::Live::new(options.config, Arc::clone(&settings), hooks)),
+            settings,
             about: options.about,
         },
         journal: journal.clone(),

@@ -16,12 +16,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod config;
 mod connection;
 mod expiry;
 mod generic;
 mod incrbyfloat;
 mod keyspace;
 mod loading;
+mod member_expiry;
+mod monitoring;
+mod operator;
 mod ours;
 mod pipeline;
 mod rows;

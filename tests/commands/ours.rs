@@ -177,6 +177,153 @@ fn command_info_has_no_hints_for_clusters() {
         r#"
         > COMMAND INFO exists
         < any-order *1 *10 "exists" :-2 *2 +readonly +fast :1 :-1 :1 *3 +@keyspace +@read +@fast *0 *1 *6 "flags" *1 +RO "begin_search" *4 "type" "index" "spec" *2 "index" :1 "find_keys" *4 "type" "range" "spec" *6 "lastkey" :-1 "keystep" :1 "limit" :0 *0
+        > COMMAND INFO wait config|set slowlog|get memory|stats module|list
+        < any-order *5 *10 "wait" :3 *1 +noscript :0 :0 :0 *2 +@slow +@connection *0 *0 *0 *10 "config|set" :-4 *4 +admin +noscript +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "slowlog|get" :-2 *3 +admin +loading +stale :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0 *10 "memory|stats" :2 *0 :0 :0 :0 *1 +@slow *0 *0 *0 *10 "module|list" :2 *2 +admin +noscript :0 :0 :0 *3 +@admin +@slow +@dangerous *0 *0 *0
         "#,
+    );
+}
+
+#[test]
+fn help_describes_what_there_is_here() {
+    // The layout is Redis's, the subcommands and the texts are ours.
+    let server = Server::start();
+    let expected = "*9\r\n\
+        +SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n\
+        +GET [<count>]\r\n\
+        +    Returns the latest entries: 10, or so many; -1 for all.\r\n\
+        +LEN\r\n\
+        +    Counts the entries.\r\n\
+        +RESET\r\n\
+        +    Forgets all entries.\r\n\
+        +HELP\r\n\
+        +    Prints this help.\r\n";
+    let reply = String::from_utf8(server.connect().ask(&["SLOWLOG", "HELP"])).unwrap();
+    assert_eq!(reply, expected);
+}
+
+#[test]
+fn config_set_says_why_a_parameter_is_as_it_is() {
+    // Redis sets these.
+    check(
+        r"
+        > CONFIG SET appendonly no
+        < -ERR CONFIG SET failed (possibly related to argument 'appendonly') - it is always 'yes': every change is in the data file
+        > CONFIG SET port 1
+        < -ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config
+        > CONFIG SET dir /
+        < -ERR CONFIG SET failed (possibly related to argument 'dir') - can't set immutable config
+        > CONFIG SET slowlog-max-len 100001
+        < -ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument must be between 0 and 100000 inclusive
+        ",
+    );
+}
+
+#[test]
+fn waitaof_is_of_redis_7_2() {
+    check(
+        r"
+        > SADD k a
+        < :1
+        > WAITAOF 1 0 0
+        < *2 :1 :0
+        > CONFIG SET appendfsync everysec
+        < +OK
+        > SADD k b
+        < :1
+        > WAITAOF 1 1 10000
+        < *2 :1 :0
+        > CONFIG SET appendfsync always
+        < +OK
+        > SADD k c
+        < :1
+        > WAITAOF 0 0 0
+        < *2 :1 :0
+        > WAITAOF 2 0 0
+        < -ERR value is out of range, value must between 0 and 1
+        > WAITAOF x 0 0
+        < -ERR value is not an integer or out of range
+        > WAITAOF 1 -1 0
+        < -ERR value is out of range, must be positive
+        > WAITAOF 1 0 x
+        < -ERR timeout is not an integer or out of range
+        > WAITAOF 1 0 -1
+        < -ERR timeout is negative
+        ",
+    );
+}
+
+#[test]
+fn replicas_modules_and_clusters_are_refused_for_good() {
+    // Redis follows the server, names an option that would allow modules, and knows subcommands of CLUSTER.
+    check(
+        r"
+        > REPLICAOF 127.0.0.1 6379
+        < -ERR There is no replication: this server is always a master
+        > MODULE LOAD x
+        < -ERR unknown subcommand 'LOAD'. Try MODULE HELP.
+        > CLUSTER nosuch
+        < -ERR This instance has cluster support disabled
+        ",
+    );
+}
+
+#[test]
+fn acl_cat_has_the_categories_that_a_command_is_in() {
+    check(
+        r"
+        > ACL CAT geo
+        < -ERR Unknown category 'geo'
+        ",
+    );
+}
+
+#[test]
+fn latency_doctor_speaks_plainly() {
+    check(
+        r#"
+        > CONFIG SET latency-monitor-threshold 60000
+        < +OK
+        > LATENCY DOCTOR
+        <2 "Nothing has taken long since the monitor was turned on, or reset.\n"
+        <3 =70\r\ntxt:Nothing has taken long since the monitor was turned on, or reset.\n
+        > MEMORY MALLOC-STATS
+        < "Stats not supported for the current allocator"
+        "#,
+    );
+}
+
+#[test]
+fn an_encoding_is_told_from_the_value_alone() {
+    // Redis remembers that a string was changed in place, and that a set once had other members than integers.
+    check(
+        r#"
+        > APPEND k 1
+        < :1
+        > OBJECT ENCODING k
+        < "int"
+        > APPEND k x
+        < :2
+        > OBJECT ENCODING k
+        < "embstr"
+        > SADD s 1 x
+        < :2
+        > SREM s x
+        < :1
+        > OBJECT ENCODING s
+        < "intset"
+        "#,
+    );
+}
+
+#[test]
+fn small_numbers_are_not_shared_between_keys() {
+    // Redis answers 2147483647 for the numbers from 0 to 9999.
+    check(
+        r"
+        > SET k 5
+        < +OK
+        > OBJECT REFCOUNT k
+        < :1
+        ",
     );
 }

@@ -73,15 +73,12 @@ fn commands_of_keys_have_the_rows_of_redis() {
         "object|help 2 | loading stale | 0 0 0 | @keyspace @slow",
         "object|idletime 3 | readonly | 2 2 1 | @keyspace @read @slow",
         "object|refcount 3 | readonly | 2 2 1 | @keyspace @read @slow",
-        "persist 2 | fast write | 1 1 1 | @fast @keyspace @write",
         "pexpire -3 | fast write | 1 1 1 | @fast @keyspace @write",
         "pexpireat -3 | fast write | 1 1 1 | @fast @keyspace @write",
         "pexpiretime 2 | fast readonly | 1 1 1 | @fast @keyspace @read",
-        "pttl 2 | fast readonly | 1 1 1 | @fast @keyspace @read",
         "rename 3 | write | 1 2 1 | @keyspace @slow @write",
         "renamenx 3 | fast write | 1 2 1 | @fast @keyspace @write",
         "touch -2 | fast readonly | 1 -1 1 | @fast @keyspace @read",
-        "ttl 2 | fast readonly | 1 1 1 | @fast @keyspace @read",
     ]);
 }
 

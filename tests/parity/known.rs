@@ -3,7 +3,7 @@
 use revoked::limits::CLIENT_NAME_BYTES;
 
 use crate::compare::Replies;
-use crate::reply::{before_quote, bulk, integer};
+use crate::reply::{before_quote, integer};
 use crate::sequence::Request;
 
 struct Known {
@@ -52,18 +52,6 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
-        reason: "an encoding is told from the value: in Redis, it depends on how the value came to be",
-        is_it: |request, replies| {
-            let are_among = |encodings: &[&[u8]]| {
-                [&replies.subject, &replies.reference]
-                    .iter()
-                    .all(|reply| bulk(reply).is_some_and(|encoding| encodings.contains(&encoding)))
-            };
-            is_subcommand(request, "object", "encoding")
-                && (are_among(&[b"int", b"embstr", b"raw"]) || are_among(&[b"intset", b"hashtable"]))
-        },
-    },
-    Known {
         reason: "a number of keys is a number: Redis's COMMAND GETKEYS takes what its C library finds in front",
         is_it: |request, replies| {
             let count = request.0.get(3).and_then(|count| std::str::from_utf8(count).ok());
@@ -71,6 +59,19 @@ const KNOWN: &[Known] = &[
                 && request.0.get(2).is_some_and(|name| name.eq_ignore_ascii_case(b"SINTERCARD"))
                 && count.is_none_or(|count| count.parse::<i64>().is_err())
                 && replies.subject == b"-ERR Invalid arguments specified for command\r\n"
+        },
+    },
+    Known {
+        reason: "OBJECT ENCODING tells from the value alone: Redis remembers how it came to be",
+        is_it: |request, replies| {
+            let (ours, theirs) = (&replies.subject[..], &replies.reference[..]);
+            is_subcommand(request, "object", "encoding")
+                && matches!(
+                    (ours, theirs),
+                    (b"$3\r\nint\r\n" | b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n")
+                        | (b"$3\r\nint\r\n", b"$6\r\nembstr\r\n")
+                        | (b"$6\r\nintset\r\n", b"$9\r\nhashtable\r\n")
+                )
         },
     },
     Known {

@@ -48,6 +48,12 @@ impl Home {
         self
     }
 
+    /// Starts the daemon with one more argument.
+    pub(crate) fn with_argument(mut self, argument: &str) -> Self {
+        self.options.push(argument.to_owned());
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

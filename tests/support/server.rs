@@ -1,6 +1,7 @@
 //! A server of a test's own, within the test's process, and clients that see every byte.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use revoked::command::About;
+use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
 use revoked::server::{self, Options};
 use tempfile::TempDir;
@@ -186,26 +188,25 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
-    let parameters = [
-        ("port", port.to_string()),
-        ("maxclients", setup.maxclients.to_string()),
-        ("databases", "16".to_owned()),
-        ("appendonly", "yes".to_owned()),
-        ("maxmemory", "0".to_owned()),
-    ];
+    // The port is one that the system gave; 0 is no port to ask for.
+    let port = port.max(1).to_string();
+    let maxclients = setup.maxclients.to_string();
+    let args = [
+        &["revoked", "--port", &port, "--maxclients", &maxclients, "--appendfsync", "no", "--dir"][..],
+        &[directory.to_str().unwrap(), "--requirepass", setup.requirepass.unwrap_or_default()],
+    ]
+    .concat();
+    let config = config::from_sources(args.into_iter().map(OsString::from), [], "0.0.0").unwrap();
     Options {
-        requirepass: setup.requirepass.map(str::to_owned),
-        tcp_keepalive: None,
-        parameters: parameters.into(),
         about: About {
             run_id: "0123456789".repeat(4),
-            port,
+            port: config.port,
             executable: "revoked".to_owned(),
             config_file: String::new(),
-            data_file: directory.join("revoked.db").display().to_string(),
-            maxclients: setup.maxclients,
-            appendfsync: "no",
+            data_file: config.data_file().display().to_string(),
         },
+        config,
+        set_loglevel: Box::new(|_| Ok(())),
     }
 }
 

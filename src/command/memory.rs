@@ -1,0 +1,87 @@
+//! MEMORY: what the kernel says of the process. The allocator tells nothing, so what only it could know is left
+//! out.
+
+use std::fs;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::info::kilobytes;
+use super::{Environment, Session};
+use crate::limits::DATABASES;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::stats::now_ms;
+
+/// Share of the machine's memory from which on MEMORY DOCTOR warns, in percent.
+const HIGH_PERCENT: u64 = 75;
+
+/// Figures in bytes by Redis's names. As in INFO, what is allocated is what is resident.
+pub(super) fn memory_stats(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kernel =
+        [("peak.allocated", "VmHWM"), ("total.allocated", "VmRSS"), ("allocator.resident", "RssAnon")];
+    let measured = kernel.into_iter().filter_map(|(name, field)| Some((name, kilobytes(&status, field)?)));
+    let known = [
+        ("replication.backlog", 0),
+        ("clients.slaves", 0),
+        ("cluster.links", 0),
+        ("keys.count", keys(environment)),
+    ];
+    let figure = |(name, value): (&'static str, u64)| (Reply::fixed(name), Reply::Integer(value as i64));
+    Reply::Map(measured.chain(known).map(figure).collect())
+}
+
+/// Keys of all databases; 0 during the replay, which has the keyspace to itself.
+fn keys(environment: &Environment) -> u64 {
+    if environment.stats.journal.loading.load(Relaxed) {
+        return 0;
+    }
+    let keyspace = environment.store.read();
+    let now_ms = now_ms();
+    (0..DATABASES).map(|database| keyspace.len_at(database, now_ms) as u64).sum()
+}
+
+pub(super) fn memory_doctor(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    Reply::Text(match (kilobytes(&status, "VmRSS"), kilobytes(&machine, "MemTotal")) {
+        (Some(resident), Some(total)) => diagnose(resident, kilobytes(&status, "VmSwap").unwrap_or(0), total),
+        _ => "The system does not tell how much memory the server takes.\n".to_owned(),
+    })
+}
+
+/// What is to be said of a server that takes so many bytes of memory, and of swap, on a machine of so many.
+fn diagnose(resident: u64, swapped: u64, total: u64) -> String {
+    let percent = resident * 100 / total.max(1);
+    let much = if percent >= HIGH_PERCENT {
+        " That is much: the system may end it when others need memory, and nothing that is revoked is ever \
+         dropped to make room."
+    } else {
+        ""
+    };
+    let swap = match swapped {
+        0 => String::new(),
+        bytes => format!(" {bytes} bytes of it are swapped out: requests that need them wait for the disk."),
+    };
+    format!("The server takes {percent} % of the machine's memory.{much}{swap}\n")
+}
+
+/// There is nothing to ask of the allocator: it gives back by itself what it can.
+pub(super) fn memory_purge(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
+    Reply::OK
+}
+
+pub(super) fn memory_malloc_stats(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
+    Reply::fixed("Stats not supported for the current allocator")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doctor_warns_of_little_room_and_of_swap() {
+        assert_eq!(diagnose(50, 0, 100), "The server takes 50 % of the machine's memory.\n");
+        assert!(diagnose(75, 0, 100).contains("That is much"));
+        assert!(diagnose(1, 4096, 100).contains("4096 bytes of it are swapped out"));
+    }
+}

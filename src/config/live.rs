@@ -1,0 +1,287 @@
+//! The configuration while the server runs: CONFIG GET, SET and REWRITE.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::rows::{FIXED, Fixed, ROWS, Row};
+use super::{Appendfsync, Config, Loglevel, rewrite};
+use crate::reply::{Error, ParameterProblem, printable};
+use crate::settings::{Parameters, Settings};
+
+/// What makes those options count that take more than storing a value.
+pub struct Hooks {
+    /// Changes the least important messages that are logged. An error is text for the client.
+    pub loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
+    /// Makes room for so many clients. An error is how many there can be.
+    pub maxclients: Box<dyn Fn(usize) -> Result<(), usize> + Send + Sync>,
+    /// Changes when the journal is synced.
+    pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+/// The configuration of a server that runs.
+#[derive(Debug)]
+pub struct Live {
+    config: Mutex<Config>,
+    settings: Arc<Settings>,
+    hooks: Hooks,
+}
+
+impl Live {
+    /// What was read at start. It already counts, as far as hooks are concerned; the settings are stored.
+    #[must_use]
+    pub fn new(config: Config, settings: Arc<Settings>, hooks: Hooks) -> Self {
+        for row in ROWS {
+            row.change.store(&config, &settings);
+        }
+        Self { config: Mutex::new(config), settings, hooks }
+    }
+
+    fn config(&self) -> MutexGuard<'_, Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the options count, all or none.
+    fn apply(&self, old: &Config, new: &Config, rows: &[&'static Row]) -> Result<(), Error> {
+        for (done, row) in rows.iter().enumerate() {
+            if let Err(problem) = row.change.ask(new, &self.hooks) {
+                // What was so a moment ago can be so again.
+                for row in &rows[..done] {
+                    let _ = row.change.ask(old, &self.hooks);
+                }
+                return Err(failed(row.name, problem));
+            }
+        }
+        for row in rows {
+            row.change.store(new, &self.settings);
+        }
+        Ok(())
+    }
+}
+
+impl Parameters for Live {
+    fn values(&self) -> Vec<(&'static str, String)> {
+        self.config().parameters()
+    }
+
+    fn set(&self, changes: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        let found = find_all(changes)?;
+        let mut config = self.config();
+        let mut new = config.clone();
+        let mut rows = Vec::with_capacity(found.len());
+        for (parameter, &(_, value)) in found.iter().zip(changes) {
+            let outcome = std::str::from_utf8(value)
+                .map_err(|_| ParameterProblem::NotAllowed("UTF-8".to_owned()))
+                .and_then(|value| parameter.set(&mut new, value));
+            outcome.map_err(|problem| failed(parameter.name(), problem))?;
+            rows.extend(parameter.row());
+        }
+        self.apply(&config, &new, &rows)?;
+        *config = new;
+        Ok(())
+    }
+
+    fn rewrite(&self) -> Result<(), Error> {
+        // Not behind the lock, since it waits for the disk.
+        let config = self.config().clone();
+        rewrite::rewrite(&config)
+    }
+
+    fn is_secret(&self, name: &[u8]) -> bool {
+        Parameter::find(name).and_then(Parameter::row).is_some_and(|row| row.kind.is_secret())
+    }
+}
+
+/// What a name in CONFIG SET stands for.
+#[derive(Clone, Copy)]
+enum Parameter {
+    Option(&'static Row),
+    Fixed(&'static Fixed),
+}
+
+impl Parameter {
+    /// The parameter of this name, in any case.
+    fn find(name: &[u8]) -> Option<Self> {
+        let is_called = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+        let option = ROWS.iter().find(|row| is_called(row.name)).map(Self::Option);
+        option.or_else(|| FIXED.iter().find(|fixed| is_called(fixed.name)).map(Self::Fixed))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Option(row) => row.name,
+            Self::Fixed(fixed) => fixed.name,
+        }
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        match self {
+            Self::Option(row) => Some(row),
+            Self::Fixed(_) => None,
+        }
+    }
+
+    fn is_immutable(self) -> bool {
+        match self {
+            Self::Option(row) => !row.change.is_live(),
+            Self::Fixed(fixed) => fixed.is_immutable(),
+        }
+    }
+
+    fn set(self, config: &mut Config, value: &str) -> Result<(), ParameterProblem> {
+        match self {
+            Self::Option(row) => row.kind.set_live(config, value),
+            Self::Fixed(fixed) => fixed.set(value),
+        }
+    }
+}
+
+/// What the names stand for. As in Redis, a name that there is not is the first thing to be wrong, wherever it
+/// stands behind others that can be set.
+fn find_all(changes: &[(&[u8], &[u8])]) -> Result<Vec<Parameter>, Error> {
+    let mut found: Vec<Parameter> = Vec::with_capacity(changes.len());
+    for &(name, _) in changes {
+        let parameter = Parameter::find(name).ok_or_else(|| Error::UnknownParameter(printable(name)))?;
+        let problem = if parameter.is_immutable() {
+            Some(ParameterProblem::Immutable)
+        } else if found.iter().any(|other| other.name() == parameter.name()) {
+            Some(ParameterProblem::Duplicate)
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(failed(printable(name), problem));
+        }
+        found.push(parameter);
+    }
+    Ok(found)
+}
+
+fn failed(name: impl Into<String>, problem: ParameterProblem) -> Error {
+    Error::ConfigSetFailed { name: name.into(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::super::from_sources;
+    use super::*;
+
+    /// How often each hook was called.
+    #[derive(Default)]
+    struct Calls {
+        loglevel: AtomicUsize,
+        appendfsync: AtomicUsize,
+    }
+
+    /// A server that has room for 100 clients.
+    fn live() -> (Live, Arc<Calls>) {
+        let config = from_sources(["revoked"].map(OsString::from), [], "0.0.0").unwrap();
+        let calls = Arc::new(Calls::default());
+        let (loglevel, appendfsync) = (Arc::clone(&calls), Arc::clone(&calls));
+        let hooks = Hooks {
+            loglevel: Box::new(move |_| {
+                loglevel.loglevel.fetch_add(1, Relaxed);
+                Ok(())
+            }),
+            maxclients: Box::new(|clients| if clients > 100 { Err(100) } else { Ok(()) }),
+            appendfsync: Box::new(move |_| {
+                appendfsync.appendfsync.fetch_add(1, Relaxed);
+            }),
+        };
+        (Live::new(config, Arc::default(), hooks), calls)
+    }
+
+    fn set(live: &Live, words: &str) -> Result<(), String> {
+        let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        let changes: Vec<_> = words.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+        live.set(&changes).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_is_set_and_shown_or_refused_as_immutable() {
+        let (live, _) = live();
+        for row in ROWS {
+            // A whole number, a word and a text are as good as any.
+            let tried =
+                ["7", "no", "warning"].map(|value| (value, set(&live, &format!("{} {value}", row.name))));
+            if row.change.is_live() {
+                let (value, _) = tried.iter().rfind(|(_, outcome)| outcome.is_ok()).unwrap();
+                assert_eq!(live.value(row.name).as_deref(), Some(*value), "{}", row.name);
+            } else {
+                let error = format!(
+                    "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable config",
+                    row.name
+                );
+                assert!(tried.iter().all(|(_, outcome)| *outcome == Err(error.clone())), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_fixed_can_be_set_to_what_it_is() {
+        let (live, _) = live();
+        for fixed in FIXED {
+            let value = (fixed.value)();
+            let set = |value: &str| live.set(&[(fixed.name.as_bytes(), value.as_bytes())]);
+            assert_eq!(set(&value).is_ok(), !fixed.is_immutable(), "{}", fixed.name);
+            assert!(set("12345678").is_err(), "{}", fixed.name);
+        }
+        assert_eq!(set(&live, "proto-max-bulk-len 512MB"), Ok(()));
+        assert_eq!(set(&live, "APPENDONLY Yes"), Ok(()));
+        let text = set(&live, "maxmemory 1gb").unwrap_err();
+        assert!(text.ends_with(" - it is always '0': memory is not bounded yet"), "{text}");
+    }
+
+    #[test]
+    fn several_are_set_or_none() {
+        let (live, calls) = live();
+        for words in [
+            "loglevel warning nosuch 1",
+            "loglevel warning port 1",
+            "loglevel warning tcp-keepalive x",
+            "loglevel warning maxclients 101",
+            "loglevel warning LOGLEVEL warning",
+        ] {
+            assert!(set(&live, words).is_err(), "{words}");
+            assert_eq!(live.value("loglevel").as_deref(), Some("notice"), "{words}");
+        }
+        assert_eq!(calls.loglevel.load(Relaxed), 2, "made to count, and undone, where the last was refused");
+        assert_eq!(set(&live, "LogLevel WARNING maxclients 50 tcp-keepalive 0 appendfsync no"), Ok(()));
+        assert_eq!(live.settings.maxclients.load(Relaxed), 50);
+        assert_eq!(live.settings.tcp_keepalive(), None);
+        assert_eq!(calls.appendfsync.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn the_password_is_a_secret() {
+        let (live, _) = live();
+        assert!(live.is_secret(b"RequirePass") && !live.is_secret(b"port") && !live.is_secret(b"databases"));
+        assert_eq!(set(&live, "requirepass s3cret"), Ok(()));
+        assert_eq!(live.settings.requirepass().as_deref(), Some("s3cret"));
+        assert_eq!(set(&live, "requirepass "), Ok(()));
+        assert_eq!(live.settings.requirepass(), None);
+    }
+
+    #[test]
+    fn numbers_are_those_that_redis_takes() {
+        let (live, _) = live();
+        for (value, problem) in [
+            ("007", "argument couldn't be parsed into an integer"),
+            ("+7", "argument couldn't be parsed into an integer"),
+            ("", "argument couldn't be parsed into an integer"),
+            ("1mb", "argument couldn't be parsed into an integer"),
+            ("-2", "argument must be between -1 and 9223372036854775807 inclusive"),
+        ] {
+            let text = set(&live, &format!("slowlog-log-slower-than {value}")).unwrap_err();
+            assert!(text.ends_with(&format!(" - {problem}")), "{text}");
+        }
+    }
+}
