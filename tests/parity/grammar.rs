@@ -139,6 +139,8 @@ pub(crate) const GRAMMAR: &[Row] = &[
     row(Connection, 1, "AUTH text text?"),
     row(Connection, 1, "RESET"),
     row(Connection, 1, "TIME"),
+    row(Connection, 1, "ROLE"),
+    row(Connection, 1, "( ASKING | READONLY | READWRITE )"),
     row(Connection, 1, "CLIENT SETNAME text"),
     row(Connection, 1, "CLIENT GETNAME"),
     row(Connection, 1, "CLIENT ID"),

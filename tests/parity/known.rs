@@ -52,6 +52,14 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "OBJECT HELP tells what is so here",
+        is_it: |request, replies| {
+            let are_lines =
+                [&replies.subject, &replies.reference].iter().all(|reply| reply.starts_with(b"*"));
+            is_subcommand(request, "object", "help") && are_lines
+        },
+    },
+    Known {
         reason: "a number of keys is a number: Redis's COMMAND GETKEYS takes what its C library finds in front",
         is_it: |request, replies| {
             let count = request.0.get(3).and_then(|count| std::str::from_utf8(count).ok());
@@ -144,9 +152,10 @@ pub(crate) const NOT_DRAWN: &[(&[&str], &str)] = &[
     (&["quit", "shutdown"], "they end the connection that the replies come on"),
     (&["info", "config", "lastsave", "save", "bgsave", "bgrewriteaof"], "they are about the server at hand"),
     (
-        &["acl", "cluster", "debug", "failover", "latency", "module", "monitor", "role", "slowlog", "wait"],
+        &["acl", "cluster", "debug", "failover", "latency", "lolwut", "module", "monitor", "slowlog"],
         "they are about the server at hand",
     ),
+    (&["replicaof", "slaveof", "wait"], "they would change the reference, or wait"),
     (
         &["psubscribe", "publish", "pubsub", "punsubscribe", "spublish", "ssubscribe", "subscribe"],
         "messages come beside the replies",

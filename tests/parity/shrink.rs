@@ -61,7 +61,7 @@ impl<F: FnMut(&Sequence) -> bool> Shrinking<F> {
                     start += 1.max(length / 2);
                 }
             }
-            length /= 2;
+            length = if length > 4 { length / 2 } else { length - 1 };
         }
         has_dropped
     }
@@ -77,11 +77,13 @@ impl<F: FnMut(&Sequence) -> bool> Shrinking<F> {
 
     fn simplify_words(&mut self) -> bool {
         let mut has_simplified = false;
+        for at in 0..self.sequence.steps.len() {
+            has_simplified |= self.drop_words(at);
+        }
         for word in self.words() {
             has_simplified |= self.replace_everywhere(&word);
         }
         for at in 0..self.sequence.steps.len() {
-            has_simplified |= self.drop_words(at);
             for place in 0..self.sequence.steps[at].request.0.len() {
                 has_simplified |= self.replace(at, place);
             }
