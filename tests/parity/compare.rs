@@ -245,7 +245,7 @@ mod tests {
             replies: Replies::new(subject.as_bytes().to_vec(), reference.as_bytes().to_vec()),
         };
         let exchanges = exchanges.iter().enumerate().map(exchange).collect();
-        let sequence = Sequence { protocol: 2, steps: Vec::new() };
+        let sequence = Sequence { protocol: 2, is_pipelined: true, steps: Vec::new() };
         first_difference(&sequence, exchanges).map(|difference| difference.step())
     }
 

@@ -249,13 +249,13 @@ impl Generator {
         let weight = |row: &Row| row.weight * tastes.iter().find(|taste| taste.0 == row.family).unwrap().1;
         let rows = GRAMMAR.iter().filter(is_there).map(|row| (row, weight(row))).collect();
         let (keys, members) = (2 + rng.usize(..3), 2 + rng.usize(..6));
-        let protocol = if rng.bool() { 3 } else { 2 };
+        let (protocol, is_pipelined) = (if rng.bool() { 3 } else { 2 }, rng.bool());
         Self {
             rows,
             keys: rng.choose_multiple(KEYS, keys),
             members: rng.choose_multiple(MEMBERS, members),
             has_two_connections: rng.usize(..4) == 0,
-            sequence: Sequence { protocol, steps: Vec::new() },
+            sequence: Sequence { protocol, is_pipelined, steps: Vec::new() },
             rng,
         }
     }

@@ -157,10 +157,19 @@ pub(crate) const NOT_DRAWN: &[(&[&str], &str)] = &[
     ),
     (&["replicaof", "slaveof", "wait"], "they would change the reference, or wait"),
     (
-        &["psubscribe", "publish", "pubsub", "punsubscribe", "spublish", "ssubscribe", "subscribe"],
+        &[
+            "psubscribe",
+            "publish",
+            "pubsub",
+            "punsubscribe",
+            "spublish",
+            "ssubscribe",
+            "subscribe",
+            "sunsubscribe",
+            "unsubscribe",
+        ],
         "messages come beside the replies",
     ),
-    (&["sunsubscribe", "unsubscribe"], "messages come beside the replies"),
     (
         &["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "function", "script"],
         "what they run is drawn by itself",

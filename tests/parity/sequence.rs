@@ -144,6 +144,8 @@ pub(crate) struct Step {
 pub(crate) struct Sequence {
     /// The version that both connections begin with.
     pub(crate) protocol: u8,
+    /// Whether what follows each other on one connection is sent in one write, or each when the last is answered.
+    pub(crate) is_pipelined: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -205,7 +207,8 @@ impl Sequence {
 
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "in RESP{}:", self.protocol)?;
+        let manner = if self.is_pipelined { "in one write" } else { "one by one" };
+        writeln!(f, "in RESP{}, {manner}:", self.protocol)?;
         let connections: BTreeSet<_> = self.steps.iter().map(|step| step.connection).collect();
         for step in &self.steps {
             match connections.len() {
@@ -227,7 +230,7 @@ mod tests {
 
     fn sequence(lines: &[&str]) -> Sequence {
         let step = |line: &&str| Step { connection: 0, request: request(line) };
-        Sequence { protocol: 2, steps: lines.iter().map(step).collect() }
+        Sequence { protocol: 2, is_pipelined: true, steps: lines.iter().map(step).collect() }
     }
 
     #[test]

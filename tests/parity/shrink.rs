@@ -13,7 +13,7 @@ const PLAIN_WORDS: [&[u8]; 6] = [b"a", b"b", b"0", b"1", b"-1", b""];
 /// The least that still fails, of what comes from dropping steps and arguments and making words plainer.
 pub(crate) fn shrink(sequence: Sequence, fails: impl FnMut(&Sequence) -> bool) -> Sequence {
     let mut shrinking = Shrinking { sequence, fails, trials_left: TRIALS };
-    while shrinking.drop_steps() | shrinking.merge_connections() | shrinking.simplify_words() {}
+    while shrinking.drop_steps() | shrinking.simplify_connections() | shrinking.simplify_words() {}
     shrinking.sequence
 }
 
@@ -66,13 +66,14 @@ impl<F: FnMut(&Sequence) -> bool> Shrinking<F> {
         has_dropped
     }
 
-    fn merge_connections(&mut self) -> bool {
+    fn simplify_connections(&mut self) -> bool {
         let to_first = |step: &mut Step| step.connection = 0;
-        let mut has_merged = self.attempt(|sequence| sequence.steps.iter_mut().for_each(to_first));
+        let mut has_simplified = self.attempt(|sequence| sequence.steps.iter_mut().for_each(to_first));
         for at in 0..self.sequence.steps.len() {
-            has_merged |= self.attempt(|sequence| to_first(&mut sequence.steps[at]));
+            has_simplified |= self.attempt(|sequence| to_first(&mut sequence.steps[at]));
         }
-        has_merged | self.attempt(|sequence| sequence.protocol = 2)
+        has_simplified |= self.attempt(|sequence| sequence.protocol = 2);
+        has_simplified | self.attempt(|sequence| sequence.is_pipelined = false)
     }
 
     fn simplify_words(&mut self) -> bool {
@@ -133,7 +134,7 @@ mod tests {
             connection: at % 2,
             request: Request::of(&line.split(' ').collect::<Vec<_>>()),
         };
-        Sequence { protocol: 3, steps: lines.iter().enumerate().map(step).collect() }
+        Sequence { protocol: 3, is_pipelined: true, steps: lines.iter().enumerate().map(step).collect() }
     }
 
     fn lines(sequence: &Sequence) -> Vec<String> {
@@ -151,7 +152,9 @@ mod tests {
         };
         let short = shrink(long, needs_both);
         assert_eq!(lines(&short), ["SADD", "SREM"]);
-        assert!(short.protocol == 2 && short.steps.iter().all(|step| step.connection == 0));
+        assert!(
+            short.protocol == 2 && !short.is_pipelined && short.steps.iter().all(|step| step.connection == 0)
+        );
     }
 
     #[test]
