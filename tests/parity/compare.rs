@@ -130,7 +130,7 @@ fn shown(reply: &[u8]) -> String {
 
 /// The first difference among the exchanges of a sequence.
 pub(crate) fn first_difference(sequence: &Sequence, exchanges: Vec<Exchange>) -> Option<Difference> {
-    let clock = Clock { tells: sequence.has_relative_expiries(), sweeps: sequence.pause().is_some() };
+    let clock = Clock { tells: sequence.has_relative_expiries(), sweeps: sequence.expires() };
     let exchanges = unfold_transactions(exchanges);
     let mut groups =
         exchanges.chunk_by(|one, next| (one.step, one.answered_at) == (next.step, next.answered_at));
@@ -142,7 +142,7 @@ pub(crate) fn first_difference(sequence: &Sequence, exchanges: Vec<Exchange>) ->
 struct Clock {
     /// Moments of expiry, as some come from a time from now on.
     tells: bool,
-    /// How many keys are counted, as some have expired and may or may not have been swept yet.
+    /// What is counted or weighed, as something has expired that may or may not have been swept yet.
     sweeps: bool,
 }
 
@@ -199,6 +199,8 @@ fn is_answered_alike(request: &Request, replies: &Replies, clock: Clock) -> bool
         "time" => replies.have_the_same_shape(),
         "hello" => greeting(&replies.subject) == greeting(&replies.reference),
         "client" if is_subcommand(request, "id") => replies.are_integers(),
+        "object" if is_subcommand(request, "idletime") => replies.are_integers(),
+        "memory" if is_subcommand(request, "usage") => replies.are_integers() || clock.sweeps,
         _ => false,
     };
     is_alike || replies.are_same() || is_known(request, replies)
@@ -243,7 +245,7 @@ mod tests {
             replies: Replies::new(subject.as_bytes().to_vec(), reference.as_bytes().to_vec()),
         };
         let exchanges = exchanges.iter().enumerate().map(exchange).collect();
-        let sequence = Sequence { protocol: 2, steps: Vec::new() };
+        let sequence = Sequence { protocol: 2, is_pipelined: true, steps: Vec::new() };
         first_difference(&sequence, exchanges).map(|difference| difference.step())
     }
 

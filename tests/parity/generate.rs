@@ -128,7 +128,7 @@ const FLOATS: [&[u8]; 24] = [
     b"2.5e",
 ];
 
-const OPTIONS: [&[u8]; 26] = [
+const OPTIONS: [&[u8]; 25] = [
     b"NX",
     b"XX",
     b"GT",
@@ -154,7 +154,6 @@ const OPTIONS: [&[u8]; 26] = [
     b"FOO",
     b"nx ",
     b"N",
-    b"EX\x00",
 ];
 
 const PATTERNS: [&[u8]; 26] = [
@@ -250,13 +249,13 @@ impl Generator {
         let weight = |row: &Row| row.weight * tastes.iter().find(|taste| taste.0 == row.family).unwrap().1;
         let rows = GRAMMAR.iter().filter(is_there).map(|row| (row, weight(row))).collect();
         let (keys, members) = (2 + rng.usize(..3), 2 + rng.usize(..6));
-        let protocol = if rng.bool() { 3 } else { 2 };
+        let (protocol, is_pipelined) = (if rng.bool() { 3 } else { 2 }, rng.bool());
         Self {
             rows,
             keys: rng.choose_multiple(KEYS, keys),
             members: rng.choose_multiple(MEMBERS, members),
             has_two_connections: rng.usize(..4) == 0,
-            sequence: Sequence { protocol, steps: Vec::new() },
+            sequence: Sequence { protocol, is_pipelined, steps: Vec::new() },
             rng,
         }
     }
@@ -387,6 +386,7 @@ impl Generator {
     fn slot(&mut self, kind: &str) -> Vec<Vec<u8>> {
         let word = match kind {
             "counted-keys" => return self.counted_keys(),
+            "many" => return self.many(),
             "request" => return self.request().0,
             "key" => self.pick_own(|own| &own.keys, &KEYS),
             "member" => self.pick_own(|own| &own.members, &MEMBERS),
@@ -453,6 +453,14 @@ impl Generator {
         let count = self.pick(&[count.as_bytes()], &ODD_NUMBERS);
         let keys: Vec<_> = (0..keys).map(|_| self.pick_own(|own| &own.keys, &KEYS)).collect();
         [vec![count], keys].concat()
+    }
+
+    /// So many words that what is kept small becomes large, and the other way round.
+    fn many(&mut self) -> Vec<Vec<u8>> {
+        let start = self.rng.usize(..3) * 100;
+        let words = start..start + self.rng.usize(100..400);
+        let prefix = if self.rng.bool() { "" } else { "m" };
+        words.map(|number| format!("{prefix}{number}").into_bytes()).collect()
     }
 
     /// Makes the arguments wrong, perhaps.

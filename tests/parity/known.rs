@@ -3,7 +3,7 @@
 use revoked::limits::CLIENT_NAME_BYTES;
 
 use crate::compare::Replies;
-use crate::reply::before_quote;
+use crate::reply::{before_quote, integer};
 use crate::sequence::Request;
 
 struct Known {
@@ -36,43 +36,44 @@ const KNOWN: &[Known] = &[
         reason: "an error is text: Redis repeats bytes as they are, and nothing behind a NUL",
         is_it: |request, replies| {
             let is_text = |word: &Vec<u8>| std::str::from_utf8(word).is_ok() && !word.contains(&0);
-            let said = before_quote(&replies.subject);
-            !request.0.iter().all(is_text)
-                && said.starts_with(b"-ERR ")
-                && said.len() < replies.subject.len()
-                && said == before_quote(&replies.reference)
+            let repeats = |before: &&str| {
+                let begins = |reply: &[u8]| reply.starts_with(before.as_bytes());
+                begins(&replies.subject) && begins(&replies.reference)
+            };
+            !request.0.iter().all(is_text) && REPEATING_ERRORS.iter().any(|before| repeats(&before))
         },
     },
     Known {
-        reason: "an error is text: EXPIRE's repeats its option without quotes",
+        reason: "values are not shared: Redis keeps one of each small number, and counts its own uses of a value, too",
         is_it: |request, replies| {
-            let said = b"-ERR Unsupported option ";
-            let is_text = |word: &Vec<u8>| std::str::from_utf8(word).is_ok() && !word.contains(&0);
-            !request.0.iter().all(is_text)
-                && replies.subject.starts_with(said)
-                && replies.reference.starts_with(said)
+            is_subcommand(request, "object", "refcount")
+                && replies.subject == b":1\r\n"
+                && integer(&replies.reference).is_some()
         },
     },
     Known {
-        reason: "HELP tells of the subcommands that there are, in words of our own",
+        reason: "OBJECT HELP tells what is so here",
         is_it: |request, replies| {
-            let is_help = request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"help"));
-            is_help && replies.subject.starts_with(b"*") && replies.reference.starts_with(b"*")
+            let are_lines =
+                [&replies.subject, &replies.reference].iter().all(|reply| reply.starts_with(b"*"));
+            is_subcommand(request, "object", "help") && are_lines
         },
     },
     Known {
-        reason: "TTL, PTTL and PERSIST take a member, as KeyDB's do",
+        reason: "a number of keys is a number: Redis's COMMAND GETKEYS takes what its C library finds in front",
         is_it: |request, replies| {
-            matches!(request.name().as_str(), "ttl" | "pttl" | "persist")
-                && request.0.len() == 3
-                && replies.reference.starts_with(b"-ERR wrong number of arguments for ")
+            let count = request.0.get(3).and_then(|count| std::str::from_utf8(count).ok());
+            is_subcommand(request, "command", "getkeys")
+                && request.0.get(2).is_some_and(|name| name.eq_ignore_ascii_case(b"SINTERCARD"))
+                && count.is_none_or(|count| count.parse::<i64>().is_err())
+                && replies.subject == b"-ERR Invalid arguments specified for command\r\n"
         },
     },
     Known {
         reason: "OBJECT ENCODING tells from the value alone: Redis remembers how it came to be",
         is_it: |request, replies| {
             let (ours, theirs) = (&replies.subject[..], &replies.reference[..]);
-            is_object(request, b"encoding")
+            is_subcommand(request, "object", "encoding")
                 && matches!(
                     (ours, theirs),
                     (b"$3\r\nint\r\n" | b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n")
@@ -80,10 +81,6 @@ const KNOWN: &[Known] = &[
                         | (b"$6\r\nintset\r\n", b"$9\r\nhashtable\r\n")
                 )
         },
-    },
-    Known {
-        reason: "OBJECT REFCOUNT is 1: Redis shares small numbers, and what MULTI has queued",
-        is_it: |request, replies| is_object(request, b"refcount") && replies.subject == b":1\r\n",
     },
     Known {
         reason: "HELLO is refused before it does anything, as in Redis 7.2",
@@ -95,9 +92,13 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-fn is_object(request: &Request, subcommand: &[u8]) -> bool {
-    request.name() == "object" && request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(subcommand))
-}
+/// How errors begin that go on with something of the request.
+const REPEATING_ERRORS: &[&str] = &[
+    "-ERR unknown command '",
+    "-ERR unknown subcommand '",
+    "-ERR Unsupported option ",
+    "-ERR Syntax error in HELLO option '",
+];
 
 pub(crate) fn is_known(request: &Request, replies: &Replies) -> bool {
     KNOWN.iter().any(|known| (known.is_it)(request, replies))
@@ -117,6 +118,14 @@ const AVOIDED: &[Avoided] = &[
         is_it: |request| request.name() == "command" && request.0.len() == 3,
     },
     Avoided {
+        reason: "TTL, PTTL and PERSIST take a member, as in KeyDB",
+        is_it: |request| {
+            let words = &request.0[if is_subcommand(request, "command", "getkeys") { 2 } else { 0 }..];
+            let name = words.first().map(|name| name.to_ascii_lowercase());
+            matches!(name.as_deref(), Some(b"ttl" | b"pttl" | b"persist")) && words.len() == 3
+        },
+    },
+    Avoided {
         reason: "a connection's name is bounded, as Redis's are not",
         is_it: |request| {
             let is_long = request.0.iter().any(|word| word.len() > CLIENT_NAME_BYTES);
@@ -129,6 +138,11 @@ const AVOIDED: &[Avoided] = &[
     },
 ];
 
+fn is_subcommand(request: &Request, name: &str, subcommand: &str) -> bool {
+    request.name() == name
+        && request.0.get(1).is_some_and(|word| word.eq_ignore_ascii_case(subcommand.as_bytes()))
+}
+
 pub(crate) fn is_avoided(request: &Request) -> bool {
     AVOIDED.iter().any(|avoided| (avoided.is_it)(request))
 }
@@ -138,17 +152,24 @@ pub(crate) const NOT_DRAWN: &[(&[&str], &str)] = &[
     (&["quit", "shutdown"], "they end the connection that the replies come on"),
     (&["info", "config", "lastsave", "save", "bgsave", "bgrewriteaof"], "they are about the server at hand"),
     (
-        &[
-            "acl", "cluster", "debug", "failover", "latency", "memory", "module", "monitor", "role",
-            "slowlog", "wait",
-        ],
+        &["acl", "cluster", "debug", "failover", "latency", "lolwut", "module", "monitor", "slowlog"],
         "they are about the server at hand",
     ),
+    (&["replicaof", "slaveof", "wait"], "they would change the reference, or wait"),
     (
-        &["psubscribe", "publish", "pubsub", "punsubscribe", "spublish", "ssubscribe", "subscribe"],
+        &[
+            "psubscribe",
+            "publish",
+            "pubsub",
+            "punsubscribe",
+            "spublish",
+            "ssubscribe",
+            "subscribe",
+            "sunsubscribe",
+            "unsubscribe",
+        ],
         "messages come beside the replies",
     ),
-    (&["sunsubscribe", "unsubscribe"], "messages come beside the replies"),
     (
         &["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "function", "script"],
         "what they run is drawn by itself",

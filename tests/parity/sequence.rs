@@ -13,6 +13,9 @@ pub(crate) const CONNECTIONS: usize = 2;
 const BRIEF_MS: i64 = 5;
 const LONG_MS: i64 = 60_000;
 
+/// Before this, all moments that are drawn are over; behind it, none is.
+const FUTURE_MS: i64 = 4_000_000_000_000;
+
 /// How far apart two moments must be for both servers to have them in the same order, though each reads its
 /// clock when the request arrives.
 const APART_MS: i64 = 5_000;
@@ -67,6 +70,19 @@ impl Request {
             "set" | "getex" => (1..self.0.len()).filter_map(of_option).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a string is set that is over at once. Redis keeps it until somebody asks for it.
+    fn sets_what_is_over(&self) -> bool {
+        let is_over = |at: usize, before: i64| {
+            self.0.get(at).and_then(|word| integer(word)).is_some_and(|moment| moment < before)
+        };
+        let options = (1..self.0.len()).any(|at| match self.0[at].to_ascii_uppercase().as_slice() {
+            b"EXAT" => is_over(at + 1, FUTURE_MS / 1000),
+            b"PXAT" => is_over(at + 1, FUTURE_MS),
+            _ => false,
+        });
+        options && self.name() == "set"
     }
 
     /// SRANDMEMBER answers as many members as it is asked for, if they may repeat.
@@ -128,6 +144,8 @@ pub(crate) struct Step {
 pub(crate) struct Sequence {
     /// The version that both connections begin with.
     pub(crate) protocol: u8,
+    /// Whether what follows each other on one connection is sent in one write, or each when the last is answered.
+    pub(crate) is_pipelined: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -148,6 +166,11 @@ impl Sequence {
     /// Whether a moment of expiry depends on when a request arrived.
     pub(crate) fn has_relative_expiries(&self) -> bool {
         self.requests().any(|request| !request.relative_expiries_ms().is_empty())
+    }
+
+    /// Whether something expires while the steps are run. When Redis sweeps it is up to Redis.
+    pub(crate) fn expires(&self) -> bool {
+        self.requests().any(|request| request.pause().is_some() || request.sets_what_is_over())
     }
 
     /// The longest wait that one of the steps asks for.
@@ -184,7 +207,8 @@ impl Sequence {
 
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "in RESP{}:", self.protocol)?;
+        let manner = if self.is_pipelined { "in one write" } else { "one by one" };
+        writeln!(f, "in RESP{}, {manner}:", self.protocol)?;
         let connections: BTreeSet<_> = self.steps.iter().map(|step| step.connection).collect();
         for step in &self.steps {
             match connections.len() {
@@ -206,7 +230,7 @@ mod tests {
 
     fn sequence(lines: &[&str]) -> Sequence {
         let step = |line: &&str| Step { connection: 0, request: request(line) };
-        Sequence { protocol: 2, steps: lines.iter().map(step).collect() }
+        Sequence { protocol: 2, is_pipelined: true, steps: lines.iter().map(step).collect() }
     }
 
     #[test]
@@ -223,6 +247,16 @@ mod tests {
         assert_eq!(
             sequence(&["GET k", "PEXPIRE k 3", "PEXPIRE k 1"]).pause(),
             Some(Duration::from_millis(5))
+        );
+    }
+
+    #[test]
+    fn what_expires_is_told() {
+        for line in ["SET k v PXAT 1", "SET k v exat 1000000000", "PEXPIRE k 1"] {
+            assert!(sequence(&[line]).expires(), "{line}");
+        }
+        assert!(
+            !sequence(&["SET k v PXAT 4102444800000", "SET k v EXAT 4102444800", "SETEX k 100 v"]).expires()
         );
     }
 

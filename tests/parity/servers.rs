@@ -61,8 +61,8 @@ impl Servers {
         self.exchange(0, &[Request::of(&["FLUSHALL"])]);
     }
 
-    /// Takes the steps in order: those that follow each other on one connection in one write, as far as nobody
-    /// has to wait in between.
+    /// Takes the steps in order: if the sequence is pipelined, those that follow each other on one connection in
+    /// one write, as far as nobody has to wait in between.
     fn take_steps(&mut self, sequence: &Sequence) -> Vec<Exchange> {
         let members = sequence.members();
         let mut exchanges: Vec<Exchange> = Vec::new();
@@ -72,8 +72,8 @@ impl Servers {
             batch.add(at, step.connection, &step.request, expand(&step.request, &members));
             // What was queued begins to expire with EXEC.
             let pause = if is_exec { sequence.pause() } else { step.request.pause() };
-            let next = sequence.steps.get(at + 1);
-            if pause.is_some() || next.is_none_or(|next| next.connection != step.connection) {
+            let next = sequence.steps.get(at + 1).filter(|_| sequence.is_pipelined && pause.is_none());
+            if next.is_none_or(|next| next.connection != step.connection) {
                 exchanges.extend(std::mem::take(&mut batch).send(self));
                 pause.into_iter().for_each(thread::sleep);
             }
