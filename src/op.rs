@@ -174,8 +174,8 @@ pub enum Change {
     Getex {
         /// Which.
         key: Bytes,
-        /// When the key ends; as before, if not said.
-        expiry: Option<Expiry>,
+        /// When the key ends; as before, if not said. A time that can't be is an error only where there is a string.
+        expiry: Result<Option<Expiry>, TimeFault>,
     },
     /// Append to a string.
     Append {
@@ -247,6 +247,15 @@ pub struct ExpireConditions {
     pub earlier: bool,
     /// LT: it ends later, or never.
     pub later: bool,
+}
+
+/// What is wrong with a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeFault {
+    /// It is no number.
+    NotAnInteger,
+    /// There is no such time.
+    OutOfRange,
 }
 
 /// What SET demands of the key.

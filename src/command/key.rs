@@ -106,12 +106,13 @@ pub(super) fn move_(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, E
 }
 
 pub(super) fn swapdb(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
+    // As in Redis, both must be numbers before either must be a database's.
     let database = |index, which| match parse_database(request.arg(index)) {
-        Err(Error::DatabaseOutOfRange) => Err(Error::DatabaseOutOfRange),
+        Ok(_) | Err(Error::DatabaseOutOfRange) => Ok(parse_database(request.arg(index))),
         Err(_) => Err(Error::InvalidDatabaseIndex { which }),
-        Ok(database) => Ok(database),
     };
-    Ok(Change::Swapdb { first: database(1, "first")?, second: database(2, "second")? })
+    let (first, second) = (database(1, "first")?, database(2, "second")?);
+    Ok(Change::Swapdb { first: first?, second: second? })
 }
 
 /// What Redis would call the way in which a value of this kind is held.

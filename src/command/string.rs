@@ -3,7 +3,7 @@
 use super::Scope;
 use super::expiry::{self, TimeUnit};
 use crate::expiry::Expiry;
-use crate::op::{Change, Exists, SetAnswer};
+use crate::op::{Change, Exists, SetAnswer, TimeFault};
 use crate::reply::{Error, Reply};
 use crate::request::{Request, parse_integer};
 use crate::store::{ValueView, View};
@@ -143,17 +143,12 @@ pub(super) fn getex(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, E
     }
     let key = request.shared(1);
     let expiry = match end.map(|end| end.expiry("getex", scope.now_ms)) {
-        // As in Redis, a wrong time is no error where there is no string.
-        Some(Err(_)) if !is_string(scope, &key) => None,
-        Some(expiry) => Some(expiry?),
-        None => persists.then_some(Expiry::NEVER),
+        Some(Ok(expiry)) => Ok(Some(expiry)),
+        Some(Err(Error::NotAnInteger)) => Err(TimeFault::NotAnInteger),
+        Some(Err(_)) => Err(TimeFault::OutOfRange),
+        None => Ok(persists.then_some(Expiry::NEVER)),
     };
     Ok(Change::Getex { key, expiry })
-}
-
-fn is_string(scope: &Scope<'_>, key: &[u8]) -> bool {
-    let keyspace = scope.store.read();
-    matches!(View::committed(&keyspace, scope.now_ms).string(scope.database, key), Ok(Some(_)))
 }
 
 pub(super) fn strlen(view: &View<'_>, database: u8, request: Request<'_>) -> Answer {

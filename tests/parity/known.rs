@@ -126,6 +126,13 @@ const AVOIDED: &[Avoided] = &[
         },
     },
     Avoided {
+        reason: "several stars match the empty string, as one does: in Redis they don't",
+        is_it: |request| {
+            let are_stars = |word: &Vec<u8>| word.len() > 1 && word.iter().all(|&byte| byte == b'*');
+            matches!(request.name().as_str(), "keys" | "scan" | "sscan") && request.0.iter().any(are_stars)
+        },
+    },
+    Avoided {
         reason: "a connection's name is bounded, as Redis's are not",
         is_it: |request| {
             let is_long = request.0.iter().any(|word| word.len() > CLIENT_NAME_BYTES);

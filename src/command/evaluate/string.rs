@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::command::float::{self, FloatError};
 use crate::expiry::Expiry;
 use crate::limits::ARGUMENT_BYTES;
-use crate::op::{Exists, SetAnswer};
+use crate::op::{Exists, SetAnswer, TimeFault};
 use crate::reply::{Error, Reply};
 use crate::request::parse_integer;
 use crate::store::{Staged, ValueView};
@@ -62,10 +62,13 @@ pub(super) fn getex(
     staged: &mut Staged<'_>,
     database: u8,
     key: &Bytes,
-    expiry: Option<Expiry>,
+    expiry: Result<Option<Expiry>, TimeFault>,
 ) -> Result<Reply, Error> {
     let Some(string) = staged.view().string(database, key)?.map(Reply::bulk) else { return Ok(Reply::Null) };
-    match expiry {
+    match expiry.map_err(|fault| match fault {
+        TimeFault::NotAnInteger => Error::NotAnInteger,
+        TimeFault::OutOfRange => Error::InvalidExpireTime("getex"),
+    })? {
         Some(Expiry::NEVER) => _ = super::key::persist(staged, database, key),
         Some(expiry) => staged.set_expiry(database, key, expiry),
         None => {}
