@@ -27,8 +27,12 @@
 //! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer replays the file's effects into the store, through the same
 //! [`store::Keyspace::apply`].
 //!
+//! From client to client: [`pubsub`] knows who listens to which channels, and [`monitor`] who is shown every
+//! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
+//! thread and without waiting; the client's connection is woken, and writes it out between its replies.
+//!
 //! Beside the way: [`config`] has a row for each option, [`limits`] every bound, [`clients`] who is connected,
-//! [`stats`] what INFO counts.
+//! [`stats`] what INFO counts; [`glob`] matches patterns.
 //!
 //! # Invariants
 //!
@@ -53,7 +57,7 @@
 //!
 //! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
-//! [`clients`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
+//! [`pubsub`], [`monitor`], [`clients`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`; the others know
 //! nobody but [`limits`]. `store` never knows tokio, RESP or SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
@@ -62,9 +66,13 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod effect;
+pub mod glob;
 pub mod journal;
 pub mod limits;
+pub mod monitor;
 pub mod op;
+pub mod outbox;
+pub mod pubsub;
 pub mod reply;
 pub mod request;
 pub mod resp;

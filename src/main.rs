@@ -124,6 +124,8 @@ fn options(config: Config) -> Options {
             appendfsync: config.appendfsync.as_str(),
         },
         requirepass: config.requirepass,
+        output_limits: config.client_output_buffer_limit,
+        notify_keyspace_events: config.notify_keyspace_events,
         tcp_keepalive: (config.tcp_keepalive_seconds > 0)
             .then(|| std::time::Duration::from_secs(config.tcp_keepalive_seconds)),
     }

@@ -13,9 +13,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
-use crate::connection::{self, Services};
+use crate::connection::{self, Pause, Services};
 use crate::journal::{OpenError, Opened};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, RESERVED_FILES};
+use crate::monitor::Monitors;
+use crate::outbox::OutputLimits;
+use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::Error;
 use crate::stats::Stats;
 use crate::store::Store;
@@ -27,6 +30,10 @@ pub struct Options {
     pub requirepass: Option<String>,
     /// The silence after which a connection is probed; none for never.
     pub tcp_keepalive: Option<Duration>,
+    /// How much may wait for a client that takes nothing.
+    pub output_limits: OutputLimits,
+    /// Which events of keys are published.
+    pub notify_keyspace_events: EventClasses,
     /// The parameters that CONFIG GET shows.
     pub parameters: Vec<(&'static str, String)>,
     /// What INFO says of the process.
@@ -87,11 +94,14 @@ pub async fn run(
             store,
             stats,
             clients: Arc::default(),
+            pubsub: Arc::new(PubSub::new(options.output_limits.pubsub, options.notify_keyspace_events)),
+            monitors: Arc::new(Monitors::new(options.output_limits.normal)),
             requirepass: options.requirepass,
             parameters: options.parameters,
             about: options.about,
         },
         journal: journal.clone(),
+        pause: Pause::default(),
         shutdown: watch::Sender::new(false),
     });
 

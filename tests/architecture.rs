@@ -10,13 +10,41 @@ use std::path::{Path, PathBuf};
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "journal", "command"]),
-    ("server", &["connection", "journal", "command", "store", "clients", "stats", "reply", "limits"]),
-    ("connection", &["journal", "command", "store", "resp", "clients", "op", "request", "reply", "limits"]),
+    ("config", &["pubsub", "outbox", "limits"]),
+    (
+        "server",
+        &[
+            "connection",
+            "journal",
+            "command",
+            "store",
+            "pubsub",
+            "monitor",
+            "clients",
+            "outbox",
+            "stats",
+            "reply",
+            "limits",
+        ],
+    ),
+    (
+        "connection",
+        &[
+            "journal", "command", "store", "monitor", "clients", "resp", "stats", "op", "request", "reply",
+            "limits",
+        ],
+    ),
     ("journal", &["command", "store", "stats", "op", "effect", "request", "reply", "limits"]),
-    ("command", &["store", "clients", "stats", "op", "request", "reply", "limits"]),
+    (
+        "command",
+        &["store", "pubsub", "monitor", "clients", "stats", "op", "request", "reply", "glob", "limits"],
+    ),
     ("store", &["effect", "limits"]),
+    ("pubsub", &["clients", "outbox", "resp", "reply", "glob", "limits"]),
+    ("monitor", &["clients", "outbox", "request", "limits"]),
+    ("clients", &["outbox"]),
+    ("outbox", &["limits"]),
     ("resp", &["request", "reply", "limits"]),
-    ("config", &["limits"]),
     ("reply", &["limits"]),
 ];
 
@@ -33,6 +61,10 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
 const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("store", &["tokio", "std::net", "std::fs", "std::time"]),
     ("command", &["tokio", "std::net"]),
+    ("pubsub", &["tokio", "std::net"]),
+    ("monitor", &["tokio"]),
+    ("clients", &["tokio"]),
+    ("outbox", &["tokio", "std::net"]),
     ("resp", &["tokio"]),
     ("op", &["std::time", "fastrand"]),
     ("effect", &["std::time", "fastrand"]),

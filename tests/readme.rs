@@ -32,6 +32,7 @@ fn commands() -> String {
         (Group::Set, "Sets"),
         (Group::Generic, "Keys"),
         (Group::Transactions, "Transactions"),
+        (Group::PubSub, "Pub/sub"),
         (Group::Connection, "Connection"),
         (Group::Server, "Server"),
     ] {

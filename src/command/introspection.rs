@@ -112,7 +112,7 @@ impl<'a> ListFilter<'a> {
 /// The keys among the arguments of a request, its name included.
 fn keys_of(request: &[&[u8]]) -> Result<ByteStrings, Error> {
     let spec = find_called(request).ok_or(Error::InvalidCommandSpecified)?;
-    let keys = spec.keys.ok_or(Error::NoKeyArguments)?;
+    let keys = spec.keys.filter(|keys| keys.usage != KeyUse::NotKey).ok_or(Error::NoKeyArguments)?;
     if !spec.takes(request.len()) {
         return Err(Error::InvalidArgumentCount);
     }
@@ -208,16 +208,17 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         (Group::Connection, _) => &["@connection"],
         (Group::Set, _) => &["@set"],
         (Group::Generic, _) | (Group::Server, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
-        (Group::Server, _) => &[],
+        (Group::Server | Group::PubSub, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
     };
+    let channels: &[_] = if spec.has(Flag::PubSub) { &["@pubsub"] } else { &[] };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
     let speed = if spec.has(Flag::Fast) { "@fast" } else { "@slow" };
     let given = spec.flags.iter().filter_map(|flag| match flag {
         Flag::Category(category) => Some(*category),
         _ => None,
     });
-    let derived = [kind, subject, operators, &[speed]].concat();
+    let derived = [kind, subject, channels, operators, &[speed]].concat();
     derived.into_iter().chain(given).collect()
 }
 
@@ -227,7 +228,12 @@ impl Flag {
         Some(match self {
             Self::Admin => "admin",
             Self::AllowBusy => "allow_busy",
-            Self::Category(_) | Self::EndsTransaction | Self::Immediate => return None,
+            Self::Category(_)
+            | Self::EndsTransaction
+            | Self::Immediate
+            | Self::MayReplicate
+            | Self::RepliesFirst
+            | Self::WhileSubscribed => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",
             Self::Loading => "loading",
@@ -235,6 +241,7 @@ impl Flag {
             Self::NoAuth => "no_auth",
             Self::NoMulti => "no_multi",
             Self::NoScript => "noscript",
+            Self::PubSub => "pubsub",
             Self::SkipSlowlog => "skip_slowlog",
             Self::Stale => "stale",
         })
@@ -249,6 +256,7 @@ impl KeyUse {
             Self::Insert => &["RW", "insert"],
             Self::Delete => &["RW", "delete"],
             Self::Remove => &["RM", "delete"],
+            Self::NotKey => &["not_key"],
         }
     }
 }
@@ -260,6 +268,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Server => "server",
             Self::Set => "set",
+            Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
         }
     }

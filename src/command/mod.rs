@@ -10,22 +10,27 @@ use std::sync::{Arc, LazyLock};
 use ahash::AHashMap;
 
 use crate::clients::Clients;
+use crate::glob;
 use crate::limits::UNKNOWN_COMMAND_BYTES;
+use crate::monitor::Monitors;
 use crate::op::Op;
+use crate::pubsub::PubSub;
 use crate::reply::{Error, Reply, printable};
 use crate::request::Request;
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
+pub use self::client::is_secret;
 pub use self::evaluate::evaluate;
 pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
+mod client;
 mod evaluate;
-mod glob;
 mod info;
 mod introspection;
 mod key;
+mod pubsub;
 mod server;
 mod session;
 mod set;
@@ -101,6 +106,24 @@ pub enum Control {
     BackgroundSave,
     /// Finish what was submitted, and end: SHUTDOWN.
     Shutdown,
+    /// Have commands wait: CLIENT PAUSE.
+    Pause {
+        /// Which.
+        kind: PauseKind,
+        /// For how long.
+        milliseconds: u64,
+    },
+    /// Have them wait no longer: CLIENT UNPAUSE.
+    Unpause,
+}
+
+/// Which commands wait while clients are paused; the second takes the first in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PauseKind {
+    /// Those that change something, or that others hear of.
+    Write,
+    /// All.
+    All,
 }
 
 /// What a command is about; Redis's groups.
@@ -116,6 +139,8 @@ pub enum Group {
     Set,
     /// Commands that take effect together.
     Transactions,
+    /// Messages from client to client.
+    PubSub,
 }
 
 /// What is true of a command and does not follow from its function. Most are Redis's command flags.
@@ -149,6 +174,14 @@ pub enum Flag {
     SkipSlowlog,
     /// Not while a script runs too long. (Redis's clients read it.)
     AllowBusy,
+    /// About channels: category `@pubsub`.
+    PubSub,
+    /// Taken from a subscriber that speaks RESP2, whose every other reply would look like a message.
+    WhileSubscribed,
+    /// Its reply has to stand before the messages that it leads to, not behind them.
+    RepliesFirst,
+    /// Others hear of it, as of a write: it waits where writes are paused, and a monitor may not send it.
+    MayReplicate,
 }
 
 /// Where the keys stand among the arguments, and what becomes of them; as COMMAND reports it.
@@ -177,6 +210,8 @@ pub enum KeyUse {
     Delete,
     /// Removes it, whatever is there.
     Remove,
+    /// Nothing: it is the name of a shard channel, which in a cluster is where a key of that name would be.
+    NotKey,
 }
 
 /// One argument of a command, as COMMAND DOCS describes it.
@@ -222,6 +257,10 @@ pub struct Environment {
     pub stats: Arc<Stats>,
     /// Who is connected.
     pub clients: Arc<Clients>,
+    /// Who listens to which channels.
+    pub pubsub: Arc<PubSub>,
+    /// Who watches the commands.
+    pub monitors: Arc<Monitors>,
     /// What AUTH must be given, if anything.
     pub requirepass: Option<String>,
     /// The parameters that CONFIG GET shows, with their values as it shows them.
@@ -299,6 +338,11 @@ pub fn lookup(name: &[u8]) -> Option<Command> {
     BY_NAME.get(&*lower).copied().filter(|_| !lower.contains(&b'|'))
 }
 
+/// The lines of a HELP.
+fn help(lines: &'static [&'static str]) -> Reply {
+    Reply::Array(lines.iter().map(|line| Reply::Simple(line)).collect())
+}
+
 /// No name of the table is longer than this.
 const LONGEST_NAME: usize = 32;
 
@@ -333,6 +377,12 @@ impl Spec {
     #[must_use]
     pub fn is_slow_read(&self) -> bool {
         matches!(self.run, Run::Read(_)) && !self.has(Flag::Fast)
+    }
+
+    /// Whether it is a write, or others hear of it as of one.
+    #[must_use]
+    pub fn may_replicate(&self) -> bool {
+        matches!(self.run, Run::Write(_)) || self.has(Flag::MayReplicate)
     }
 
     /// Whether the row has this flag.

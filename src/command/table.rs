@@ -3,12 +3,12 @@
 
 use super::ArgumentKind::{Block, Integer, Key, OneOf, Pattern, PureToken, String};
 use super::Flag::{
-    Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, NoAsyncLoading, NoAuth, NoMulti,
-    NoScript, SkipSlowlog, Stale,
+    Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, MayReplicate, NoAsyncLoading,
+    NoAuth, NoMulti, NoScript, RepliesFirst, SkipSlowlog, Stale, WhileSubscribed,
 };
-use super::KeyUse::{Access, Delete, Insert, Look, Remove};
+use super::KeyUse::{Access, Delete, Insert, Look, NotKey, Remove};
 use super::{Argument, ArgumentKind, Control, Flag, Group, KeyUse, Keys, Run, Spec, TransactionStep};
-use super::{info, introspection, key, server, session, set};
+use super::{client, info, introspection, key, pubsub, server, session, set};
 
 /// Every command, sorted by group and then by name.
 pub static TABLE: &[Spec] = &[
@@ -243,6 +243,32 @@ pub static TABLE: &[Spec] = &[
                 subcommands: &[],
             },
             Spec {
+                name: "client|getredir",
+                summary: "Tells to whom invalidations are sent: to nobody",
+                since: "6.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_STATE,
+                keys: None,
+                arguments: &[],
+                run: Run::Session(client::getredir),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|help",
+                summary: "Explains the subcommands",
+                since: "5.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: &[Loading, Stale],
+                keys: None,
+                arguments: &[],
+                run: Run::Session(client::help),
+                subcommands: &[],
+            },
+            Spec {
                 name: "client|id",
                 summary: "Returns the number of the connection",
                 since: "5.0.0",
@@ -266,6 +292,40 @@ pub static TABLE: &[Spec] = &[
                 keys: None,
                 arguments: &[],
                 run: Run::Session(session::client_info),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|kill",
+                summary: "Ends connections",
+                since: "2.4.0",
+                complexity: "O(N) where N is the number of connections",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: None,
+                arguments: &[argument(
+                    "filter",
+                    OneOf(&[
+                        argument("ip:port", String),
+                        argument("client-id", Integer).after("ID"),
+                        argument(
+                            "client-type",
+                            OneOf(&[
+                                word("normal", "NORMAL"),
+                                word("master", "MASTER"),
+                                word("replica", "REPLICA"),
+                                word("pubsub", "PUBSUB"),
+                            ]),
+                        )
+                        .after("TYPE"),
+                        argument("username", String).after("USER"),
+                        argument("ip:port", String).after("ADDR"),
+                        argument("ip:port", String).after("LADDR"),
+                        argument("skipme", OneOf(&[word("yes", "YES"), word("no", "NO")])).after("SKIPME"),
+                    ]),
+                )
+                .repeated()],
+                run: Run::Session(client::kill),
                 subcommands: &[],
             },
             Spec {
@@ -321,6 +381,22 @@ pub static TABLE: &[Spec] = &[
                 subcommands: &[],
             },
             Spec {
+                name: "client|pause",
+                summary: "Has the commands of all clients wait, or their writes",
+                since: "2.9.50",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: None,
+                arguments: &[
+                    argument("timeout", Integer),
+                    argument("mode", OneOf(&[word("write", "WRITE"), word("all", "ALL")])).optional(),
+                ],
+                run: Run::Control(client::pause),
+                subcommands: &[],
+            },
+            Spec {
                 name: "client|reply",
                 summary: "Chooses whether commands are answered",
                 since: "3.2.0",
@@ -368,6 +444,49 @@ pub static TABLE: &[Spec] = &[
                 run: Run::Session(session::client_setname),
                 subcommands: &[],
             },
+            Spec {
+                name: "client|trackinginfo",
+                summary: "Tells what is tracked for client-side caches: nothing",
+                since: "6.2.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_STATE,
+                keys: None,
+                arguments: &[],
+                run: Run::Session(client::trackinginfo),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|unblock",
+                summary: "Has a blocked client go on; nobody is ever blocked",
+                since: "5.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: None,
+                arguments: &[
+                    argument("client-id", Integer),
+                    argument("unblock-type", OneOf(&[word("timeout", "TIMEOUT"), word("error", "ERROR")]))
+                        .optional(),
+                ],
+                run: Run::Session(client::unblock),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|unpause",
+                summary: "Has what CLIENT PAUSE made wait go on",
+                since: "6.2.0",
+                complexity: "O(N) where N is the number of paused connections",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_ADMIN,
+                keys: None,
+                arguments: &[],
+                run: Run::Control(|_| Ok(Control::Unpause)),
+                subcommands: &[],
+            },
         ],
     },
     Spec {
@@ -413,7 +532,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: -1,
-        flags: &[Fast],
+        flags: &[Fast, WhileSubscribed],
         keys: None,
         arguments: &[argument("message", String).optional()],
         run: Run::Session(session::ping),
@@ -426,7 +545,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: -1,
-        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate],
+        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate, WhileSubscribed],
         keys: None,
         arguments: &[],
         run: Run::Session(session::quit),
@@ -439,7 +558,17 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: 1,
-        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate, EndsTransaction],
+        flags: &[
+            NoScript,
+            Loading,
+            Stale,
+            Fast,
+            NoAuth,
+            AllowBusy,
+            Immediate,
+            EndsTransaction,
+            WhileSubscribed,
+        ],
         keys: None,
         arguments: &[],
         run: Run::Session(session::reset),
@@ -650,6 +779,19 @@ pub static TABLE: &[Spec] = &[
         subcommands: &[],
     },
     Spec {
+        name: "monitor",
+        summary: "Shows every command as it is executed",
+        since: "1.0.0",
+        complexity: "O(1)",
+        group: Group::Server,
+        arity: 1,
+        flags: &[Admin, NoScript, Loading, Stale],
+        keys: None,
+        arguments: &[],
+        run: Run::Session(client::monitor),
+        subcommands: &[],
+    },
+    Spec {
         name: "save",
         summary: "Writes a checkpoint",
         since: "1.0.0",
@@ -713,7 +855,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "That of the queued commands",
         group: Group::Transactions,
         arity: 1,
-        flags: &[NoScript, Loading, Stale, SkipSlowlog, Immediate],
+        flags: &[NoScript, Loading, Stale, SkipSlowlog, Immediate, RepliesFirst],
         keys: None,
         arguments: &[],
         run: Run::Transaction(TransactionStep::Execute),
@@ -758,10 +900,214 @@ pub static TABLE: &[Spec] = &[
         run: Run::Transaction(TransactionStep::Watch),
         subcommands: &[],
     },
+    Spec {
+        name: "psubscribe",
+        summary: "Subscribes to all channels whose names match patterns",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of patterns",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: None,
+        arguments: &[argument("pattern", Pattern).repeated()],
+        run: Run::Session(pubsub::psubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "publish",
+        summary: "Sends a message to the subscribers of a channel",
+        since: "2.0.0",
+        complexity: "O(N+M) where N is the number of its subscribers and M is the number of all patterns",
+        group: Group::PubSub,
+        arity: 3,
+        flags: PUBLISH,
+        keys: None,
+        arguments: &[argument("channel", String), argument("message", String)],
+        run: Run::Session(pubsub::publish),
+        subcommands: &[],
+    },
+    Spec {
+        name: "pubsub",
+        summary: "Tells who is subscribed to what",
+        since: "2.8.0",
+        complexity: "Depends on the subcommand",
+        group: Group::PubSub,
+        arity: -2,
+        flags: &[],
+        keys: None,
+        arguments: &[],
+        run: Run::Container,
+        subcommands: &[
+            Spec {
+                name: "pubsub|channels",
+                summary: "Returns the channels that have subscribers",
+                since: "2.8.0",
+                complexity: "O(N) where N is the number of such channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: None,
+                arguments: &[argument("pattern", Pattern).optional()],
+                run: Run::Session(pubsub::channels),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|help",
+                summary: "Explains the subcommands",
+                since: "6.2.0",
+                complexity: "O(1)",
+                group: Group::PubSub,
+                arity: 2,
+                flags: &[Loading, Stale],
+                keys: None,
+                arguments: &[],
+                run: Run::Session(pubsub::help),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|numpat",
+                summary: "Counts the patterns that are subscribed to",
+                since: "2.8.0",
+                complexity: "O(1)",
+                group: Group::PubSub,
+                arity: 2,
+                flags: PUBSUB,
+                keys: None,
+                arguments: &[],
+                run: Run::Session(pubsub::numpat),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|numsub",
+                summary: "Counts the subscribers of channels",
+                since: "2.8.0",
+                complexity: "O(N) where N is the number of channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: None,
+                arguments: &[argument("channel", String).optional().repeated()],
+                run: Run::Session(pubsub::numsub),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|shardchannels",
+                summary: "Returns the shard channels that have subscribers",
+                since: "7.0.0",
+                complexity: "O(N) where N is the number of such channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: None,
+                arguments: &[argument("pattern", Pattern).optional()],
+                run: Run::Session(pubsub::shardchannels),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|shardnumsub",
+                summary: "Counts the subscribers of shard channels",
+                since: "7.0.0",
+                complexity: "O(N) where N is the number of channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: None,
+                arguments: &[argument("shardchannel", String).optional().repeated()],
+                run: Run::Session(pubsub::shardnumsub),
+                subcommands: &[],
+            },
+        ],
+    },
+    Spec {
+        name: "punsubscribe",
+        summary: "Ends subscriptions to patterns",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of patterns",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: None,
+        arguments: &[argument("pattern", Pattern).optional().repeated()],
+        run: Run::Session(pubsub::punsubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "spublish",
+        summary: "Sends a message to the subscribers of a shard channel",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of its subscribers",
+        group: Group::PubSub,
+        arity: 3,
+        flags: PUBLISH,
+        keys: Some(one_key(NotKey)),
+        arguments: &[argument("shardchannel", String), argument("message", String)],
+        run: Run::Session(pubsub::spublish),
+        subcommands: &[],
+    },
+    Spec {
+        name: "ssubscribe",
+        summary: "Subscribes to shard channels",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: Some(all_keys(NotKey)),
+        arguments: &[argument("shardchannel", String).repeated()],
+        run: Run::Session(pubsub::ssubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "subscribe",
+        summary: "Subscribes to channels",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: None,
+        arguments: &[argument("channel", String).repeated()],
+        run: Run::Session(pubsub::subscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "sunsubscribe",
+        summary: "Ends subscriptions to shard channels",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: Some(all_keys(NotKey)),
+        arguments: &[argument("shardchannel", String).optional().repeated()],
+        run: Run::Session(pubsub::sunsubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "unsubscribe",
+        summary: "Ends subscriptions to channels",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: None,
+        arguments: &[argument("channel", String).optional().repeated()],
+        run: Run::Session(pubsub::unsubscribe),
+        subcommands: &[],
+    },
 ];
 
 /// What a connection may do first and last: open to everybody, at any time.
 const HANDSHAKE: &[Flag] = &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy];
+
+const SUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed, RepliesFirst];
+
+const UNSUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed];
+
+const PUBLISH: &[Flag] = &[Flag::PubSub, Loading, Stale, Fast, MayReplicate];
+
+const PUBSUB: &[Flag] = &[Flag::PubSub, Loading, Stale];
 
 const TRANSACTION: &[Flag] = &[NoScript, Loading, Stale, Fast, AllowBusy, Immediate];
 
@@ -851,7 +1197,14 @@ mod tests {
             assert!(group.is_sorted_by(|a, b| a.name < b.name), "{:?}", group[0].group);
         }
         let groups: Vec<_> = TABLE.chunk_by(|a, b| a.group == b.group).map(|group| group[0].group).collect();
-        let expected = [Group::Set, Group::Generic, Group::Connection, Group::Server, Group::Transactions];
+        let expected = [
+            Group::Set,
+            Group::Generic,
+            Group::Connection,
+            Group::Server,
+            Group::Transactions,
+            Group::PubSub,
+        ];
         assert_eq!(groups, expected);
         let names: HashSet<_> = rows().map(|spec| spec.name).collect();
         assert_eq!(names.len(), rows().count());
@@ -905,7 +1258,11 @@ mod tests {
     #[test]
     fn keys_are_where_the_arguments_say() {
         for spec in rows() {
-            let place = spec.arguments.iter().position(|argument| matches!(argument.kind, Key));
+            let is_shard_channel = spec.keys.is_some_and(|keys| keys.usage == NotKey);
+            let is_key = |argument: &Argument| {
+                matches!(argument.kind, Key) || (is_shard_channel && argument.name == "shardchannel")
+            };
+            let place = spec.arguments.iter().position(is_key);
             let expected = place.map(|place| {
                 let first = name_words(spec) + place;
                 (first, if spec.arguments[place].multiple { -1 } else { first as i32 }, 1)
@@ -917,7 +1274,7 @@ mod tests {
     #[test]
     fn what_a_command_does_with_its_keys_agrees_with_its_kind() {
         for (spec, keys) in rows().filter_map(|spec| Some((spec, spec.keys?))) {
-            let only_reads = matches!(keys.usage, Look | Access);
+            let only_reads = matches!(keys.usage, Look | Access | NotKey);
             assert_eq!(only_reads, !matches!(spec.run, Run::Write(_)), "{}", spec.name);
         }
     }

@@ -15,6 +15,8 @@ pub(super) fn environment(requirepass: Option<&str>) -> Environment {
         store: Arc::new(Store::default()),
         stats: Arc::new(Stats::new(rows().count())),
         clients: Arc::new(Clients::default()),
+        pubsub: Arc::default(),
+        monitors: Arc::default(),
         requirepass: requirepass.map(str::to_owned),
         parameters: vec![("maxclients", "10".to_owned()), ("maxmemory", "0".to_owned())],
         about: About {

@@ -20,6 +20,9 @@ use clap::{Arg, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::outbox::OutputLimits;
+use crate::pubsub::EventClasses;
+
 use self::rows::{FIXED, ROWS, Row};
 
 mod rows;
@@ -45,6 +48,10 @@ pub struct Config {
     pub requirepass: Option<String>,
     /// Most clients at once.
     pub maxclients: usize,
+    /// How much may wait for a client that takes nothing.
+    pub client_output_buffer_limit: OutputLimits,
+    /// Which events of keys are published.
+    pub notify_keyspace_events: EventClasses,
     /// Threads that serve connections.
     pub io_threads: usize,
     /// The least important messages that are logged.
@@ -83,6 +90,8 @@ impl Config {
             appendfsync: Appendfsync::Always,
             requirepass: None,
             maxclients: 0,
+            client_output_buffer_limit: OutputLimits::default(),
+            notify_keyspace_events: EventClasses::default(),
             io_threads: 0,
             loglevel: Loglevel::Notice,
             logformat: Logformat::Text,

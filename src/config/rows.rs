@@ -11,6 +11,8 @@ use toml::de::DeValue;
 
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
 use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES};
+use crate::outbox::OutputLimits;
+use crate::pubsub::EventClasses;
 
 /// One option.
 pub(super) struct Row {
@@ -166,6 +168,46 @@ pub(super) static ROWS: &[Row] = &[
               is not enough (ulimit -Hn, systemd's LimitNOFILE).",
     },
     Row {
+        name: "client-output-buffer-limit",
+        kind: Kind::Text {
+            placeholder: "LIMITS",
+            allowed: "for one or more of the classes normal, replica and pubsub: the class, a hard limit and a \
+                      soft limit such as 32mb, and seconds",
+            accepts: |text| OutputLimits::default().with(text).is_some(),
+            set: |config, text| {
+                let limits = config.client_output_buffer_limit;
+                config.client_output_buffer_limit = limits.with(&text).unwrap_or(limits);
+            },
+            get: |config| config.client_output_buffer_limit.to_string(),
+        },
+        default: DefaultValue::Is("normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60"),
+        section: "Clients",
+        doc: "How much may wait for a client that does not take what is sent to it, before it is disconnected. \
+              That happens at once beyond the hard limit, and beyond the soft limit when it lasts for so many \
+              seconds. pubsub is for messages of channels, normal for the lines of MONITOR; replies wait for \
+              their client without a limit, since it gets no further ones meanwhile. 0 stands for no soft \
+              limit, and for a hard limit of 256mb. A class that is not named keeps its limits. k, m and g are \
+              powers of 1000; kb, mb and gb of 1024.",
+    },
+    Row {
+        name: "notify-keyspace-events",
+        kind: Kind::Text {
+            placeholder: "CLASSES",
+            allowed: "any of the letters Ag$lshzxeKEtmdn",
+            accepts: |text| EventClasses::parse(text).is_some(),
+            set: |config, text| {
+                config.notify_keyspace_events = EventClasses::parse(&text).unwrap_or_default();
+            },
+            get: |config| config.notify_keyspace_events.to_string(),
+        },
+        default: DefaultValue::Is(""),
+        section: "Clients",
+        doc: "Which events of keys are published. Each letter stands for a class: g for commands for any type, \
+              $ for strings, s for sets, x for keys that expired, n for new keys, A for all but m and n. K \
+              publishes them on __keyspace@0__:key, E on __keyevent@0__:event; without one of the two nothing \
+              is published. Empty for none.",
+    },
+    Row {
         name: "io-threads",
         kind: Kind::Integer {
             range: 1..=MOST_IO_THREADS,
@@ -231,7 +273,6 @@ pub(super) static FIXED: &[Fixed] = &[
         reason: "it is built in",
     },
     Fixed { name: "cluster-enabled", value: || "no".into(), reason: "there is no cluster" },
-    Fixed { name: "notify-keyspace-events", value: String::new, reason: "there are no notifications" },
 ];
 
 impl Row {

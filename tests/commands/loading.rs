@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use revoked::command::{self, Environment};
-use revoked::connection::{self, Services};
+use revoked::connection::{self, Pause, Services};
 use revoked::journal::{Opened, SyncPolicy};
 use revoked::stats::Stats;
 use revoked::store::Store;
@@ -28,11 +28,14 @@ fn until_the_replay_is_done_only_the_session_is_served() {
             store: Arc::clone(&store),
             stats,
             clients: Arc::default(),
+            pubsub: Arc::default(),
+            monitors: Arc::default(),
             requirepass: None,
             parameters: options.parameters,
             about: options.about,
         },
         journal: journal.clone(),
+        pause: Pause::default(),
         shutdown: watch::Sender::new(false),
     });
     let runtime = runtime();
@@ -62,6 +65,12 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         < +OK
         > CLIENT SETNAME me
         < +OK
+        > SUBSCRIBE a
+        < *3 \"subscribe\" \"a\" :1
+        > PING
+        < -LOADING Redis is loading the dataset in memory
+        > UNSUBSCRIBE a
+        < *3 \"unsubscribe\" \"a\" :0
         > CONFIG GET databases
         < *2 \"databases\" \"16\"
         ",

@@ -13,11 +13,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 mod connection;
 mod generic;
 mod loading;
 mod ours;
 mod pipeline;
+mod pubsub;
 mod script;
 mod server;
 mod set;
