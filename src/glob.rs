@@ -17,6 +17,7 @@ pub enum Case {
 /// The time is bounded by the product of both lengths: where a match fails, only the last `*` is tried again,
 /// with one byte more. Whatever stands between two stars is best placed as early as it fits, so that to try
 /// an earlier star again would never help.
+#[must_use]
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut rest, mut at) = (pattern, 0);
     let mut last_star: Option<(&[u8], usize)> = None;

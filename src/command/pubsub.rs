@@ -42,11 +42,11 @@ fn subscribe_to(kind: Kind, session: &mut Session, environment: &Environment, re
     if !subscriber.has_room_for(request.args(1)) {
         return Error::TooManySubscriptions.into();
     }
-    let subscribed = request.args(1).map(|name| {
+    let confirmations = request.args(1).map(|name| {
         subscriber.subscribe(kind, name);
         confirmation(confirmed(kind).0, Reply::bulk(name), count(Some(subscriber), kind))
     });
-    Reply::Pushes(subscribed.collect())
+    Reply::Pushes(confirmations.collect())
 }
 
 /// From those named, or from all.
@@ -62,18 +62,18 @@ fn unsubscribe_from(kind: Kind, session: &mut Session, request: Request<'_>) -> 
 }
 
 fn unsubscribe_named(kind: Kind, mut subscriber: Option<&mut Subscriber>, names: &[Bytes]) -> Reply {
-    let name_of_it = confirmed(kind).1;
+    let what = confirmed(kind).1;
     if names.is_empty() {
-        let of_none = confirmation(name_of_it, Reply::Null, count(subscriber.as_deref(), kind));
+        let of_none = confirmation(what, Reply::Null, count(subscriber.as_deref(), kind));
         return Reply::Pushes(vec![of_none]);
     }
-    let unsubscribed = names.iter().map(|name| {
+    let confirmations = names.iter().map(|name| {
         if let Some(subscriber) = &mut subscriber {
             subscriber.unsubscribe(kind, name);
         }
-        confirmation(name_of_it, Reply::bulk(&name[..]), count(subscriber.as_deref(), kind))
+        confirmation(what, Reply::bulk(&name[..]), count(subscriber.as_deref(), kind))
     });
-    Reply::Pushes(unsubscribed.collect())
+    Reply::Pushes(confirmations.collect())
 }
 
 /// What a message says that confirms a subscription, and its end.

@@ -456,7 +456,9 @@ mod tests {
             for thread in 0..4 {
                 let room = &room;
                 scope.spawn(move || {
-                    (0..100).for_each(|at| drop(room.publish("c", &format!("{thread}.{at}"))))
+                    for at in 0..100 {
+                        room.publish("c", &format!("{thread}.{at}"));
+                    }
                 });
             }
         });

@@ -43,7 +43,9 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
         Reply::Strings(strings) => encode_strings(b'*', strings, out),
         Reply::StringSet(strings) => encode_strings(set_mark(protocol), strings, out),
         Reply::Pushes(pushes) => {
-            pushes.iter().for_each(|items| encode_items(push_mark(protocol), items, protocol, out));
+            for items in pushes {
+                encode_items(push_mark(protocol), items, protocol, out);
+            }
         }
         Reply::Error(error) => encode_error(error, out),
     }

@@ -65,7 +65,9 @@ fn all_are_ended_at_once_in_any_order() {
     let mut confirmed: Vec<_> = (0..3).map(|_| String::from_utf8(client.reply()).unwrap()).collect();
     let counts: Vec<_> = confirmed.iter().map(|reply| reply[reply.len() - 3..].to_owned()).collect();
     assert_eq!(counts, ["2\r\n", "1\r\n", "0\r\n"]);
-    confirmed.iter_mut().for_each(|reply| reply.truncate(reply.len() - 4));
+    for reply in &mut confirmed {
+        reply.truncate(reply.len() - ":2\r\n".len());
+    }
     confirmed.sort();
     let expected = ["a", "b", "c"].map(|name| format!(">3\r\n$11\r\nunsubscribe\r\n$1\r\n{name}\r\n"));
     assert_eq!(confirmed, expected);
