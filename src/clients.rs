@@ -1,10 +1,20 @@
-//! Who is connected: what CLIENT LIST and CLIENT INFO show of each connection.
+//! Who is connected: what CLIENT LIST and CLIENT INFO show of each connection, and the two things that others
+//! may do to it: send it a message, and end it.
+//!
+//! A connection's task looks for both whenever it is about to wait, and before it executes more: that costs one
+//! load of [`Client::signals`]. It leaves its waker here, so that it is found while it waits.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::outbox::{Outbox, OutputLimit};
 
 /// All connections, by id.
 #[derive(Debug, Default)]
@@ -32,7 +42,37 @@ pub struct Client {
     pub queued: AtomicI64,
     /// Bytes received and not yet executed.
     pub query_bytes: AtomicUsize,
+    /// Channels, patterns and shard channels subscribed to.
+    pub subscriptions: [AtomicUsize; 3],
+    /// Whether it is shown the commands: MONITOR.
+    pub is_monitor: AtomicBool,
+    /// Whether it has a command that waits for the end of a pause.
+    pub is_paused: AtomicBool,
     profile: Mutex<Profile>,
+    /// Bits of what its task has to see to.
+    signals: AtomicU8,
+    /// Wakes its task.
+    waker: Mutex<Option<Waker>>,
+    /// Made with the first message.
+    outbox: OnceLock<Box<Outbox>>,
+}
+
+/// The outbox holds something.
+const MESSAGES: u8 = 1;
+
+/// Somebody ended the connection: CLIENT KILL.
+const KILLED: u8 = 2;
+
+/// More waited for the client than may.
+const OVER_LIMIT: u8 = 4;
+
+/// Why a connection ends that did not ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// CLIENT KILL.
+    Killed,
+    /// It did not take what was sent to it.
+    OverLimit,
 }
 
 /// What a client says of itself, and what it did last.
@@ -58,6 +98,93 @@ impl Client {
     /// What the client says of itself, to be read or changed. Held for moments only.
     pub fn profile(&self) -> MutexGuard<'_, Profile> {
         self.profile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends it a message, and says whether it may get it: a client that ends gets no more.
+    pub fn deliver(&self, message: Bytes, limit: OutputLimit) -> bool {
+        if self.end().is_some() {
+            return false;
+        }
+        let is_taken = self.outbox.get_or_init(Box::default).push(message, limit, Instant::now());
+        self.signal(if is_taken { MESSAGES } else { OVER_LIMIT });
+        is_taken
+    }
+
+    /// Moves at most `most` messages to `output`, and none once that is `most_bytes` long. Returns how many.
+    pub fn take_messages(&self, most: usize, most_bytes: usize, output: &mut BytesMut) -> usize {
+        let Some(outbox) = self.outbox.get() else { return 0 };
+        // Before they are taken: what comes afterwards is signalled again.
+        self.signals.fetch_and(!MESSAGES, AcqRel);
+        let taken = outbox.take(most, most_bytes, output);
+        if outbox.size().0 > 0 {
+            self.signals.fetch_or(MESSAGES, AcqRel);
+        }
+        taken
+    }
+
+    /// Whether messages wait for it.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        self.signals.load(Acquire) & MESSAGES != 0
+    }
+
+    /// How many messages wait for it, and how much memory they stand for.
+    #[must_use]
+    pub fn outbox_size(&self) -> (usize, u64) {
+        self.outbox.get().map_or((0, 0), |outbox| outbox.size())
+    }
+
+    /// Whether it was ever sent a message.
+    #[must_use]
+    pub fn has_outbox(&self) -> bool {
+        self.outbox.get().is_some()
+    }
+
+    /// Ends it if too much has waited for it for too long.
+    pub fn check_outbox(&self, now: Instant) {
+        if self.outbox.get().is_some_and(|outbox| !outbox.is_within_limit(now)) {
+            self.signal(OVER_LIMIT);
+        }
+    }
+
+    /// Whether its task has something to see to: messages, or its end.
+    #[must_use]
+    pub fn is_signalled(&self) -> bool {
+        self.signals.load(Acquire) != 0
+    }
+
+    /// Why it has to end, if it has.
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        match self.signals.load(Acquire) {
+            signals if signals & KILLED != 0 => Some(End::Killed),
+            signals if signals & OVER_LIMIT != 0 => Some(End::OverLimit),
+            _ => None,
+        }
+    }
+
+    /// Says how its task is woken from now on. To be called before it looks at the signals and waits.
+    pub fn wake_by(&self, waker: &Waker) {
+        *self.lock_waker() = Some(waker.clone());
+    }
+
+    /// Its class for CLIENT LIST and CLIENT KILL: whether it is a subscriber.
+    #[must_use]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
+    }
+
+    fn signal(&self, signal: u8) {
+        let before = self.signals.fetch_or(signal, AcqRel);
+        if before & signal == 0
+            && let Some(waker) = &*self.lock_waker()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says how many requests the client has queued behind MULTI, if it has sent that.
@@ -95,6 +222,12 @@ impl Clients {
             protocol: AtomicU8::new(2),
             queued: AtomicI64::new(-1),
             query_bytes: AtomicUsize::new(0),
+            subscriptions: Default::default(),
+            is_monitor: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
+            signals: AtomicU8::new(0),
+            waker: Mutex::new(None),
+            outbox: OnceLock::new(),
             profile: Mutex::new(Profile {
                 name: String::new(),
                 library_name: String::new(),
@@ -127,6 +260,12 @@ impl Clients {
         self.lock().values().cloned().collect()
     }
 
+    /// Ends a client's connection. It is not listed any more, and its task ends as soon as it can.
+    pub fn kill(&self, client: &Client) {
+        self.lock().remove(&client.id);
+        client.signal(KILLED);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,6 +287,8 @@ impl Drop for Membership {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
 
     fn address() -> SocketAddr {
@@ -164,5 +305,60 @@ mod tests {
         assert!(clients.is_empty());
         let second = clients.connect(address(), address(), 1).unwrap();
         assert_eq!(second.client.id, 2, "ids are not given out twice");
+    }
+
+    /// Counts how often it wakes.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn waiting() -> (Arc<Clients>, Membership, Arc<Wakes>) {
+        let clients = Arc::new(Clients::default());
+        let membership = clients.connect(address(), address(), 1).unwrap();
+        let wakes = Arc::new(Wakes::default());
+        membership.client.wake_by(&Arc::clone(&wakes).into());
+        (clients, membership, wakes)
+    }
+
+    #[test]
+    fn a_client_is_woken_once_for_all_messages_that_wait() {
+        let (_clients, membership, wakes) = waiting();
+        let client = &membership.client;
+        let deliver = |text| client.deliver(Bytes::from_static(text), OutputLimit::default());
+        assert!(!client.has_messages() && !client.has_outbox());
+        assert!(deliver(b"a") && deliver(b"b"));
+        assert_eq!(wakes.0.load(Relaxed), 1);
+        let mut output = BytesMut::new();
+        client.take_messages(9, 1, &mut output);
+        assert!(client.has_messages(), "one is left");
+        client.take_messages(9, 2, &mut output);
+        assert!(!client.is_signalled());
+        assert_eq!(output, "ab");
+        assert!(deliver(b"c"));
+        assert_eq!(wakes.0.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn a_killed_client_is_woken_gone_from_the_list_and_gets_nothing_more() {
+        let (clients, membership, wakes) = waiting();
+        clients.kill(&membership.client);
+        assert_eq!(membership.client.end(), Some(End::Killed));
+        assert_eq!(wakes.0.load(Relaxed), 1);
+        assert!(clients.is_empty());
+        assert!(!membership.client.deliver(Bytes::from_static(b"a"), OutputLimit::default()));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_ends() {
+        let (_clients, membership, wakes) = waiting();
+        let limit = OutputLimit { hard_bytes: 1, ..OutputLimit::default() };
+        assert!(!membership.client.deliver(Bytes::from_static(b"a"), limit));
+        assert_eq!(membership.client.end(), Some(End::OverLimit));
+        assert_eq!((membership.client.outbox_size(), wakes.0.load(Relaxed)), ((0, 0), 1));
     }
 }

@@ -30,9 +30,13 @@
 //! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
 //! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.
 //!
+//! From client to client: [`pubsub`] knows who listens to which channels, and [`monitor`] who is shown every
+//! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
+//! thread and without waiting; the client's connection is woken, and writes it out between its replies.
+//!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
-//! what took long.
+//! what took long; [`glob`] matches patterns.
 //!
 //! # Invariants
 //!
@@ -59,8 +63,9 @@
 //!
 //! Imports run downward only: `main` → [`config`], [`server`]; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
-//! [`clients`], [`settings`]; `journal` → `command`'s evaluation, `store`, `op`, [`effect`]; `resp` → `reply`;
-//! `config` → `settings`, `reply`; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
+//! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
+//! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
+//! the types of its options; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
 //! SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
@@ -70,10 +75,14 @@ pub mod config;
 pub mod connection;
 pub mod effect;
 pub mod expiry;
+pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod monitor;
 pub mod op;
+pub mod outbox;
+pub mod pubsub;
 pub mod reply;
 pub mod request;
 pub mod resp;

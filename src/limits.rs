@@ -42,6 +42,28 @@ pub const UNANSWERED_BYTES: usize = 256 * 1024 * 1024;
 /// Memory for output that a connection keeps while it is idle.
 pub const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
 
+/// Channels and patterns that one client is subscribed to.
+pub const SUBSCRIPTIONS: usize = 64 * 1024;
+
+/// What the names of these may take.
+pub const SUBSCRIPTION_BYTES: usize = 16 * 1024 * 1024;
+
+/// What waits to be pushed to one client where `client-output-buffer-limit` sets no hard limit.
+pub const OUTBOX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How often a client that takes nothing is looked at, whether it was over its soft limit for too long: as often
+/// as Redis does.
+pub const OUTBOX_CHECK: Duration = Duration::from_secs(1);
+
+/// A line that MONITOR shows; what is longer is cut short.
+pub const MONITOR_LINE_BYTES: usize = 1024 * 1024;
+
+/// How long CLIENT PAUSE has clients wait at most, whatever it is given.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What a paused client may send ahead; beyond that it is not read from.
+pub const PAUSED_BYTES: usize = 64 * 1024;
+
 /// How long the end waits for clients to take the replies that they have coming.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 

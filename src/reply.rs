@@ -31,6 +31,8 @@ pub enum Reply {
     Strings(ByteStrings),
     /// A set of bulk strings.
     StringSet(ByteStrings),
+    /// Any number of messages, of which each has these elements: pushes in RESP3, arrays in RESP2.
+    Pushes(Vec<Vec<Reply>>),
     /// An error.
     Error(Error),
 }
@@ -242,6 +244,37 @@ pub enum Error {
     TooManyQueued,
     /// More keys than one client may watch.
     TooManyWatched,
+    /// Another command than a subscriber that speaks RESP2 may send, by its full name.
+    NotWhileSubscribed(&'static str),
+    /// More channels and patterns than one client may be subscribed to, or longer ones.
+    TooManySubscriptions,
+    /// A command that a monitor may not send.
+    MonitorAndKeyspace,
+    /// MONITOR behind MULTI.
+    MonitorInsideMulti,
+    /// SSUBSCRIBE behind MULTI.
+    SsubscribeInsideMulti,
+    /// A number of arguments that a subcommand does not take, beyond what its arity says.
+    SubcommandSyntax {
+        /// The command, in upper case.
+        command: &'static str,
+        /// What was sent.
+        subcommand: String,
+    },
+    /// CLIENT KILL of an address that nobody has.
+    NoSuchClient,
+    /// CLIENT KILL USER of one that there is not.
+    NoSuchUser(String),
+    /// CLIENT KILL ID with something else than an id.
+    ClientIdNotPositive,
+    /// Something else than a time to wait.
+    TimeoutNotAnInteger,
+    /// A time to wait below zero.
+    TimeoutIsNegative,
+    /// CLIENT PAUSE with a mode that there is not.
+    UnknownPauseMode,
+    /// CLIENT UNBLOCK with a reason that there is not.
+    UnknownUnblockReason,
     /// A command while the journal is replayed.
     Loading,
     /// A write that can't be made durable. The text says what is wrong and what has happened.
@@ -271,23 +304,12 @@ pub enum Error {
     NoConfigFile,
     /// CONFIG REWRITE that failed, for this reason.
     RewriteFailed(String),
-    /// A subcommand with more arguments than it takes.
-    SubcommandSyntax {
-        /// The command, in upper case.
-        command: &'static str,
-        /// The subcommand as it was sent.
-        subcommand: String,
-    },
     /// SLOWLOG GET with a count that there can't be.
     InvalidCount,
     /// LATENCY GRAPH of an event that nothing is known of.
     NoSamples(String),
     /// ACL CAT of a category that there is not.
     UnknownCategory(String),
-    /// A time to wait that is no number.
-    TimeoutNotAnInteger,
-    /// A time to wait below zero.
-    NegativeTimeout,
     /// CLUSTER and its kin.
     ClusterDisabled,
     /// REPLICAOF with a port that there can't be.
@@ -413,6 +435,30 @@ impl fmt::Display for Error {
             }
             Self::TooManyQueued => f.write_str("ERR too many commands are queued, or too long ones"),
             Self::TooManyWatched => f.write_str("ERR too many keys are watched"),
+            Self::NotWhileSubscribed(name) => write!(
+                f,
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                 allowed in this context"
+            ),
+            Self::TooManySubscriptions => {
+                f.write_str("ERR too many subscriptions of one client, or too long ones")
+            }
+            Self::MonitorAndKeyspace => f.write_str("ERR Replica can't interact with the keyspace"),
+            Self::MonitorInsideMulti => f.write_str("ERR MONITOR isn't allowed for DENY BLOCKING client"),
+            Self::SsubscribeInsideMulti => {
+                f.write_str("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+            }
+            Self::SubcommandSyntax { command, subcommand } => write!(
+                f,
+                "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {command} HELP."
+            ),
+            Self::NoSuchClient => f.write_str("ERR No such client"),
+            Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
+            Self::ClientIdNotPositive => f.write_str("ERR client-id should be greater than 0"),
+            Self::TimeoutNotAnInteger => f.write_str("ERR timeout is not an integer or out of range"),
+            Self::TimeoutIsNegative => f.write_str("ERR timeout is negative"),
+            Self::UnknownPauseMode => f.write_str("ERR CLIENT PAUSE mode must be WRITE or ALL"),
+            Self::UnknownUnblockReason => f.write_str("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
             Self::Loading => f.write_str("LOADING Redis is loading the dataset in memory"),
             Self::Misconf(problem) => write!(f, "MISCONF {problem}"),
             Self::Protocol(error) => write!(f, "ERR Protocol error: {error}"),
@@ -431,15 +477,9 @@ impl fmt::Display for Error {
             }
             Self::NoConfigFile => f.write_str("ERR The server is running without a config file"),
             Self::RewriteFailed(why) => write!(f, "ERR Rewriting config file: {why}"),
-            Self::SubcommandSyntax { command, subcommand } => write!(
-                f,
-                "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {command} HELP."
-            ),
             Self::InvalidCount => f.write_str("ERR count should be greater than or equal to -1"),
             Self::NoSamples(event) => write!(f, "ERR No samples available for event '{event}'"),
             Self::UnknownCategory(name) => write!(f, "ERR Unknown category '{name}'"),
-            Self::TimeoutNotAnInteger => f.write_str("ERR timeout is not an integer or out of range"),
-            Self::NegativeTimeout => f.write_str("ERR timeout is negative"),
             Self::ClusterDisabled => f.write_str("ERR This instance has cluster support disabled"),
             Self::InvalidMasterPort => f.write_str("ERR Invalid master port"),
             Self::NoReplication => f.write_str("ERR There is no replication: this server is always a master"),

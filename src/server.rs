@@ -14,9 +14,11 @@ use tokio::sync::{mpsc, watch};
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
-use crate::connection::{self, Services};
+use crate::connection::{self, Pause, Services};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, RESERVED_FILES};
+use crate::monitor::Monitors;
+use crate::pubsub::PubSub;
 use crate::reply::Error;
 use crate::settings::Settings;
 use crate::slowlog::Slowlog;
@@ -89,7 +91,12 @@ pub async fn run(
     let settings = Arc::new(Settings::default());
     let stats = Arc::new(Stats::with_settings(command::rows().count(), Arc::clone(&settings)));
     let store = Arc::new(Store::default());
-    let parameters = parameters(options.config, options.set_loglevel, &settings, journal.policy_switch());
+    let limits = options.config.client_output_buffer_limit;
+    let pubsub = Arc::new(PubSub::new(limits.pubsub, options.config.notify_keyspace_events));
+    let monitors = Arc::new(Monitors::new(limits.normal));
+    let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
+    let switch = journal.policy_switch();
+    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats))
@@ -99,12 +106,15 @@ pub async fn run(
             store,
             stats,
             clients: Arc::default(),
+            pubsub,
+            monitors,
             slowlog: Slowlog::default(),
             settings,
             parameters: Arc::new(parameters),
             about: options.about,
         },
         journal: journal.clone(),
+        pause: Pause::default(),
         shutdown: watch::Sender::new(false),
     });
 
@@ -153,7 +163,9 @@ fn parameters(
     set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     settings: &Arc<Settings>,
     policy: PolicySwitch,
+    (pubsub, monitors): (Arc<PubSub>, Arc<Monitors>),
 ) -> config::Live {
+    let events = Arc::clone(&pubsub);
     let hooks = Hooks {
         loglevel: set_loglevel,
         maxclients: Box::new(|wanted| match make_room_for(wanted) {
@@ -161,6 +173,11 @@ fn parameters(
             _ => Ok(()),
         }),
         appendfsync: Box::new(move |appendfsync| policy.set(sync_policy(appendfsync))),
+        client_output_buffer_limit: Box::new(move |limits| {
+            pubsub.set_output_limit(limits.pubsub);
+            monitors.set_output_limit(limits.normal);
+        }),
+        notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
     };
     config::Live::new(config, Arc::clone(settings), hooks)
 }

@@ -18,6 +18,8 @@ pub struct Stats {
     pub connections_received: Counter,
     /// Connections refused at `maxclients`.
     pub connections_rejected: Counter,
+    /// Connections ended because what was sent to them was not taken: `client-output-buffer-limit`.
+    pub output_limit_disconnections: Counter,
     /// Bytes read from clients.
     pub net_input_bytes: Counter,
     /// Bytes written to clients.
@@ -191,6 +193,7 @@ impl Stats {
             started: Instant::now(),
             connections_received: Counter::default(),
             connections_rejected: Counter::default(),
+            output_limit_disconnections: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
             error_replies: Counter::default(),

@@ -21,6 +21,7 @@ fn members() -> Members {
 }
 
 mod redis_rs {
+    use futures_util::StreamExt;
     use redis::aio::ConnectionManager;
     use redis::{AsyncCommands, Client, Commands, RedisResult};
 
@@ -79,6 +80,54 @@ mod redis_rs {
             let exists: [bool; 2] =
                 [3, 4].map(|database| connect("secret", database).unwrap().exists(protocol).unwrap());
             assert_eq!(exists, [true, false], "{protocol}");
+        }
+    }
+
+    #[test]
+    fn hears_what_is_published_and_goes_on_with_commands() {
+        let daemon = Home::new().start();
+        for protocol in PROTOCOLS {
+            let mut subscriber = client(daemon.port, protocol).get_connection().unwrap();
+            let mut publisher = client(daemon.port, protocol).get_connection().unwrap();
+            let mut pubsub = subscriber.as_pubsub();
+            pubsub.subscribe(&["revoked", "restored"]).unwrap();
+            pubsub.psubscribe("rev*").unwrap();
+            let receivers: [usize; 3] = ["revoked", "restored", "other"]
+                .map(|channel| publisher.publish(channel, &b"\x00\r\n"[..]).unwrap());
+            assert_eq!(receivers, [2, 1, 0], "{protocol}");
+            let messages = [(); 3].map(|()| pubsub.get_message().unwrap());
+            let heard = messages.each_ref().map(|message| {
+                assert_eq!(message.get_payload_bytes(), b"\x00\r\n");
+                let pattern: Option<String> = message.get_pattern().unwrap();
+                (message.get_channel_name(), pattern)
+            });
+            let by_pattern = Some("rev*".to_owned());
+            assert_eq!(heard, [("revoked", None), ("revoked", by_pattern), ("restored", None)], "{protocol}");
+            drop(pubsub);
+            assert!(!subscriber.sismember::<_, _, bool>(protocol, "a").unwrap(), "{protocol}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hears_what_is_published_while_it_waits() {
+        let daemon = Home::new().start();
+        for protocol in PROTOCOLS {
+            let client = client(daemon.port, protocol);
+            let mut pubsub = client.get_async_pubsub().await.unwrap();
+            pubsub.subscribe(protocol).await.unwrap();
+            let mut messages = pubsub.into_on_message();
+            let publishing = tokio::spawn(async move {
+                let mut publisher = client.get_multiplexed_async_connection().await.unwrap();
+                for number in 0..1_000 {
+                    let receivers: usize = publisher.publish(protocol, number).await.unwrap();
+                    assert_eq!(receivers, 1);
+                }
+            });
+            for number in 0..1_000 {
+                let message = timeout(PATIENCE, messages.next()).await.unwrap().unwrap();
+                assert_eq!(message.get_payload::<u32>().unwrap(), number, "{protocol}");
+            }
+            publishing.await.unwrap();
         }
     }
 

@@ -33,6 +33,7 @@ fn commands() -> String {
         (Group::String, "Strings"),
         (Group::Generic, "Keys"),
         (Group::Transactions, "Transactions"),
+        (Group::PubSub, "Pub/sub"),
         (Group::Connection, "Connection"),
         (Group::Server, "Server"),
         (Group::Cluster, "Cluster"),

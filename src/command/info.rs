@@ -9,6 +9,7 @@ use std::{fs, process};
 
 use super::{Environment, REDIS_VERSION, Session, rows};
 use crate::limits::DATABASES;
+use crate::pubsub::Kind;
 use crate::reply::{Reply, printable};
 use crate::request::Request;
 use crate::stats::{CommandStats, JournalStats, now_ms, since_epoch};
@@ -226,9 +227,11 @@ fn stats(fields: &mut Fields, environment: &Environment) {
     fields.add("evicted_keys", 0);
     fields.add("keyspace_hits", stats.keyspace_hits.get());
     fields.add("keyspace_misses", stats.keyspace_misses.get());
-    fields.add("pubsub_channels", 0);
-    fields.add("pubsub_patterns", 0);
+    fields.add("pubsub_channels", environment.pubsub.len(Kind::Channel));
+    fields.add("pubsub_patterns", environment.pubsub.len(Kind::Pattern));
+    fields.add("pubsubshard_channels", environment.pubsub.len(Kind::ShardChannel));
     fields.add("total_error_replies", stats.error_replies.get());
+    fields.add("client_output_buffer_limit_disconnections", stats.output_limit_disconnections.get());
 }
 
 fn replication(fields: &mut Fields, _: &Environment) {

@@ -113,7 +113,7 @@ impl<'a> ListFilter<'a> {
 /// The keys among the arguments of a request, its name included.
 fn keys_of(request: &[&[u8]]) -> Result<ByteStrings, Error> {
     let spec = find_called(request).ok_or(Error::InvalidCommandSpecified)?;
-    if spec.keys.is_empty() {
+    if spec.keys.iter().all(|keys| keys.usage == KeyUse::NotKey) {
         return Err(Error::NoKeyArguments);
     }
     if !spec.takes(request.len()) {
@@ -258,16 +258,17 @@ pub(super) fn categories(spec: &Spec) -> Vec<&'static str> {
         (Group::Generic, Run::Read(_) | Run::Write(_)) => &["@keyspace"],
         // All keys at once; not MEMORY USAGE, which has a key.
         (Group::Server, Run::Read(_) | Run::Write(_)) if spec.keys.is_empty() => &["@keyspace"],
-        (Group::Generic | Group::Server, _) => &[],
+        (Group::Generic | Group::Server | Group::PubSub, _) => &[],
         (Group::Transactions, _) => &["@transaction"],
     };
+    let channels: &[_] = if spec.has(Flag::PubSub) { &["@pubsub"] } else { &[] };
     let operators: &[_] = if spec.has(Flag::Admin) { &["@admin", "@dangerous"] } else { &[] };
     let speed = if spec.has(Flag::Fast) { "@fast" } else { "@slow" };
     let given = spec.flags.iter().filter_map(|flag| match flag {
         Flag::Category(category) => Some(*category),
         _ => None,
     });
-    let derived = [kind, subject, operators, &[speed]].concat();
+    let derived = [kind, subject, channels, operators, &[speed]].concat();
     derived.into_iter().chain(given).collect()
 }
 
@@ -277,7 +278,12 @@ impl Flag {
         Some(match self {
             Self::Admin => "admin",
             Self::AllowBusy => "allow_busy",
-            Self::Category(_) | Self::EndsTransaction | Self::Immediate => return None,
+            Self::Category(_)
+            | Self::EndsTransaction
+            | Self::Immediate
+            | Self::MayReplicate
+            | Self::RepliesFirst
+            | Self::WhileSubscribed => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",
             Self::Loading => "loading",
@@ -286,6 +292,7 @@ impl Flag {
             Self::NoAuth => "no_auth",
             Self::NoMulti => "no_multi",
             Self::NoScript => "noscript",
+            Self::PubSub => "pubsub",
             Self::SkipSlowlog => "skip_slowlog",
             Self::Stale => "stale",
         })
@@ -306,6 +313,7 @@ impl KeyUse {
             Self::Replace => &["OW", "update"],
             Self::Create => &["OW", "insert"],
             Self::Set => &["RW", "access", "update", "variable_flags"],
+            Self::NotKey => &["not_key"],
         }
     }
 }
@@ -318,6 +326,7 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::String => "string",
+            Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Cluster => "cluster",
         }
@@ -456,7 +465,7 @@ mod tests {
     #[test]
     fn command_list_filters() {
         assert_eq!(names(ask("COMMAND LIST")).len(), rows().count());
-        assert_eq!(names(ask("COMMAND LIST filterby pattern CLIENT|g*")), ["client|getname"]);
+        assert_eq!(names(ask("COMMAND LIST filterby pattern CLIENT|i*")), ["client|id", "client|info"]);
         assert_eq!(names(ask("COMMAND LIST FILTERBY MODULE m")), Vec::<String>::new());
         assert!(names(ask("COMMAND LIST FILTERBY ACLCAT Set")).contains(&"sadd".to_owned()));
         assert!(names(ask("COMMAND LIST FILTERBY ACLCAT @set")).is_empty());

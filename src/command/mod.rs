@@ -10,8 +10,11 @@ use std::sync::{Arc, LazyLock};
 use ahash::AHashMap;
 
 use crate::clients::Clients;
+use crate::glob;
 use crate::limits::UNKNOWN_COMMAND_BYTES;
+use crate::monitor::Monitors;
 use crate::op::Change;
+use crate::pubsub::PubSub;
 use crate::reply::{Error, Reply, printable};
 use crate::request::Request;
 use crate::settings::{Parameters, Settings};
@@ -19,22 +22,24 @@ use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
+pub use self::client::is_secret;
 pub use self::evaluate::evaluate;
 pub use self::monitoring::{note_slow, redacted};
 pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
 mod acl;
+mod client;
 mod evaluate;
 mod expiry;
 mod float;
-mod glob;
 mod help;
 mod info;
 mod introspection;
 mod key;
 mod memory;
 mod monitoring;
+mod pubsub;
 mod server;
 mod session;
 mod set;
@@ -129,6 +134,24 @@ pub enum Control {
         /// How long to wait for it at most; none for however long it takes.
         timeout_ms: Option<u64>,
     },
+    /// Have commands wait: CLIENT PAUSE.
+    Pause {
+        /// Which.
+        kind: PauseKind,
+        /// For how long.
+        milliseconds: u64,
+    },
+    /// Have them wait no longer: CLIENT UNPAUSE.
+    Unpause,
+}
+
+/// Which commands wait while clients are paused; the second takes the first in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PauseKind {
+    /// Those that change something, or that others hear of.
+    Write,
+    /// All.
+    All,
 }
 
 /// What a command is about; Redis's groups.
@@ -148,6 +171,8 @@ pub enum Group {
     Transactions,
     /// Clusters, of which there are none.
     Cluster,
+    /// Messages from client to client.
+    PubSub,
 }
 
 /// What is true of a command and does not follow from its function. Most are Redis's command flags.
@@ -183,6 +208,14 @@ pub enum Flag {
     SkipSlowlog,
     /// Not while a script runs too long. (Redis's clients read it.)
     AllowBusy,
+    /// About channels: category `@pubsub`.
+    PubSub,
+    /// Taken from a subscriber that speaks RESP2, whose every other reply would look like a message.
+    WhileSubscribed,
+    /// Its reply has to stand before the messages that it leads to, not behind them.
+    RepliesFirst,
+    /// Others hear of it, as of a write: it waits where writes are paused, and a monitor may not send it.
+    MayReplicate,
 }
 
 /// Where keys stand among the arguments, and what becomes of them; as COMMAND reports it.
@@ -235,6 +268,8 @@ pub enum KeyUse {
     Create,
     /// Changes what is there, and returns it if asked to.
     Set,
+    /// Nothing: it is the name of a shard channel, which in a cluster is where a key of that name would be.
+    NotKey,
 }
 
 /// One argument of a command, as COMMAND DOCS describes it.
@@ -282,6 +317,10 @@ pub struct Environment {
     pub stats: Arc<Stats>,
     /// Who is connected.
     pub clients: Arc<Clients>,
+    /// Who listens to which channels.
+    pub pubsub: Arc<PubSub>,
+    /// Who watches the commands.
+    pub monitors: Arc<Monitors>,
     /// The commands that took long.
     pub slowlog: Slowlog,
     /// What CONFIG SET can change.
@@ -391,6 +430,12 @@ impl Spec {
     #[must_use]
     pub fn is_slow_read(&self) -> bool {
         matches!(self.run, Run::Read(_)) && !self.has(Flag::Fast)
+    }
+
+    /// Whether it is a write, or others hear of it as of one.
+    #[must_use]
+    pub fn may_replicate(&self) -> bool {
+        matches!(self.run, Run::Write(_)) || self.has(Flag::MayReplicate)
     }
 
     /// Whether the row has this flag.

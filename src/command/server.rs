@@ -76,7 +76,7 @@ pub(super) fn waitaof(request: Request<'_>) -> Result<Control, Error> {
 /// Milliseconds to wait at most; none for 0, which is for ever.
 fn parse_timeout(argument: &[u8]) -> Result<Option<u64>, Error> {
     let ms = parse_integer(argument).ok_or(Error::TimeoutNotAnInteger)?;
-    let ms = u64::try_from(ms).map_err(|_| Error::NegativeTimeout)?;
+    let ms = u64::try_from(ms).map_err(|_| Error::TimeoutIsNegative)?;
     Ok(Some(ms).filter(|&ms| ms > 0))
 }
 

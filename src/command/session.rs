@@ -5,9 +5,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Command, Environment};
+use super::client::ClientType;
+use super::{Command, Environment, Flag, Run, Spec};
 use crate::clients::Client;
 use crate::limits::{CLIENT_NAME_BYTES, DATABASES};
+use crate::monitor::Monitoring;
+use crate::pubsub::Subscriber;
 use crate::reply::{Error, Reply, printable};
 use crate::request::{Request, parse_integer};
 
@@ -25,6 +28,10 @@ pub struct Session {
     authenticated: bool,
     closing: bool,
     replies: Replies,
+    /// What it is subscribed to, if there is something.
+    subscriber: Option<Box<Subscriber>>,
+    /// That it is shown every command, if it is.
+    monitoring: Option<Monitoring>,
 }
 
 /// Which replies the client wants: CLIENT REPLY.
@@ -45,7 +52,14 @@ impl Session {
     #[must_use]
     pub fn new(client: Arc<Client>, environment: &Environment) -> Self {
         let authenticated = environment.settings.requirepass().is_none();
-        Self { client, authenticated, closing: false, replies: Replies::On }
+        Self {
+            client,
+            authenticated,
+            closing: false,
+            replies: Replies::On,
+            subscriber: None,
+            monitoring: None,
+        }
     }
 
     /// The connection, as others see it.
@@ -70,6 +84,60 @@ impl Session {
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated
+    }
+
+    /// Why this command may not be sent, now that the connection is a stream of messages, if it is one.
+    #[must_use]
+    pub fn refusal(&self, spec: &Spec) -> Option<Error> {
+        if self.gets_only_messages() && !spec.has(Flag::WhileSubscribed) {
+            return Some(Error::NotWhileSubscribed(spec.name));
+        }
+        let is_about_data = || spec.may_replicate() || matches!(spec.run, Run::Read(_));
+        (self.monitoring.is_some() && is_about_data()).then_some(Error::MonitorAndKeyspace)
+    }
+
+    /// Whether it is shown every command.
+    #[must_use]
+    pub fn is_monitor(&self) -> bool {
+        self.monitoring.is_some()
+    }
+
+    /// Whether all that it gets are messages: in RESP2 nothing would tell a reply from them.
+    fn gets_only_messages(&self) -> bool {
+        self.subscriber.is_some() && self.protocol() == 2
+    }
+
+    /// Its subscriptions, to be added to.
+    pub(super) fn subscriber(&mut self, environment: &Environment) -> &mut Subscriber {
+        let Self { subscriber, client, .. } = self;
+        subscriber.get_or_insert_with(|| {
+            Box::new(Subscriber::new(Arc::clone(&environment.pubsub), Arc::clone(client)))
+        })
+    }
+
+    /// Its subscriptions, if it has any.
+    pub(super) fn present_subscriber(&mut self) -> Option<&mut Subscriber> {
+        self.subscriber.as_deref_mut()
+    }
+
+    /// To be called once subscriptions may have gone.
+    pub(super) fn forget_empty_subscriber(&mut self) {
+        self.subscriber.take_if(|subscriber| subscriber.is_empty());
+    }
+
+    /// Has it shown every command, unless it already is.
+    pub(super) fn watch_commands(&mut self, start: impl FnOnce() -> Monitoring) {
+        self.monitoring.get_or_insert_with(start);
+    }
+
+    /// Whether the command at hand is one of a transaction.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.client.queued.load(Relaxed) >= 0
+    }
+
+    /// Ends the connection behind the reply to the command at hand.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
     }
 
     /// Whether the connection ends behind the reply to the command at hand: QUIT.
@@ -109,6 +177,8 @@ impl Session {
 
     fn reset(&mut self, environment: &Environment) {
         self.authenticated = environment.settings.requirepass().is_none();
+        self.subscriber = None;
+        self.monitoring = None;
         // A skip goes on to hide the reply of this very command.
         if self.replies == Replies::Off {
             self.replies = Replies::On;
@@ -134,8 +204,12 @@ fn ok_or_error(result: Result<(), Error>) -> Reply {
     result.map_or_else(Reply::Error, |()| Reply::OK)
 }
 
-pub(super) fn ping(_: &mut Session, _: &Environment, request: Request<'_>) -> Reply {
+pub(super) fn ping(session: &mut Session, _: &Environment, request: Request<'_>) -> Reply {
     match request.len() {
+        1 | 2 if session.gets_only_messages() => {
+            let message = if request.len() == 2 { Reply::Bulk(request.shared(1)) } else { Reply::fixed("") };
+            Reply::Array(vec![Reply::fixed("pong"), message])
+        }
         1 => Reply::Simple("PONG"),
         2 => Reply::Bulk(request.shared(1)),
         _ => Error::WrongArity("ping".to_owned()).into(),
@@ -147,7 +221,7 @@ pub(super) fn echo(_: &mut Session, _: &Environment, request: Request<'_>) -> Re
 }
 
 pub(super) fn quit(session: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
-    session.closing = true;
+    session.close();
     Reply::OK
 }
 
@@ -324,7 +398,8 @@ fn list_clients(environment: &Environment, request: Request<'_>) -> Result<Vec<A
     }
     let option = request.arg(2);
     if option.eq_ignore_ascii_case(b"type") && request.len() == 4 {
-        Ok(if is_normal_type(request.arg(3))? { clients } else { Vec::new() })
+        let wanted = ClientType::parse(request.arg(3))?;
+        Ok(clients.into_iter().filter(|client| wanted.is_that_of(client)).collect())
     } else if option.eq_ignore_ascii_case(b"id") && request.len() > 3 {
         let ids = request.args(3).map(|id| parse_integer(id).ok_or(Error::InvalidClientId));
         let ids: HashSet<_> = ids.collect::<Result<_, _>>()?;
@@ -334,27 +409,28 @@ fn list_clients(environment: &Environment, request: Request<'_>) -> Result<Vec<A
     }
 }
 
-/// Whether this is the type that all clients are of here, and not another that Redis has.
-fn is_normal_type(argument: &[u8]) -> Result<bool, Error> {
-    match argument.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(true),
-        b"master" | b"replica" | b"slave" | b"pubsub" => Ok(false),
-        _ => Err(Error::UnknownClientType(printable(argument))),
-    }
-}
-
 /// A client's line in CLIENT LIST, with Redis's neutral values for what there is not.
 fn describe(client: &Client) -> String {
     let profile = client.profile();
     let queued = client.queued.load(Relaxed);
-    let shown = [(queued >= 0, 'x'), (profile.no_evict, 'e'), (profile.no_touch, 'T')];
+    let shown = [
+        (client.is_monitor.load(Relaxed), 'O'),
+        (client.is_subscriber(), 'P'),
+        (queued >= 0, 'x'),
+        (client.is_paused.load(Relaxed), 'b'),
+        (profile.no_evict, 'e'),
+        (profile.no_touch, 'T'),
+    ];
     let flags: String = shown.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).collect();
     let flags = if flags.is_empty() { "N" } else { &flags };
+    let [channels, patterns, shard_channels] =
+        client.subscriptions.each_ref().map(|count| count.load(Relaxed));
+    let (messages, message_bytes) = client.outbox_size();
     let command = if profile.last_command.is_empty() { "NULL" } else { profile.last_command };
     format!(
-        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 \
-         multi={queued} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 \
-         events=r cmd={command} user={USER} redir=-1 resp={} lib-name={} lib-ver={}\n",
+        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={channels} \
+         psub={patterns} ssub={shard_channels} multi={queued} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 \
+         rbs=0 rbp=0 obl=0 oll={messages} omem={message_bytes} tot-mem=0 events=r cmd={command} user={USER} redir=-1 resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.peer_address,
         client.local_address,

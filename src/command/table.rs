@@ -3,12 +3,17 @@
 
 use super::ArgumentKind::{Block, Double, Integer, Key, OneOf, Pattern, PureToken, String};
 use super::Flag::{
-    Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, MovableKeys, NoAsyncLoading,
-    NoAuth, NoMulti, NoScript, SkipSlowlog, Stale,
+    Admin, AllowBusy, DenyOom, EndsTransaction, Fast, Immediate, Loading, MayReplicate, MovableKeys,
+    NoAsyncLoading, NoAuth, NoMulti, NoScript, RepliesFirst, SkipSlowlog, Stale, WhileSubscribed,
 };
-use super::KeyUse::{Access, Change, Create, Delete, Insert, Look, Remove, Replace, Set, Take, Update};
+use super::KeyUse::{
+    Access, Change, Create, Delete, Insert, Look, NotKey, Remove, Replace, Set, Take, Update,
+};
 use super::{Argument, ArgumentKind, Control, Flag, Group, KeyUse, Keys, Places, Run, Spec, TransactionStep};
-use super::{acl, expiry, help, info, introspection, key, memory, monitoring, server, session, set, string};
+use super::{
+    acl, client, expiry, help, info, introspection, key, memory, monitoring, pubsub, server, session, set,
+    string,
+};
 
 /// Every command, sorted by group and then by name.
 pub static TABLE: &[Spec] = &[
@@ -1123,6 +1128,202 @@ pub static TABLE: &[Spec] = &[
         subcommands: &[],
     },
     Spec {
+        name: "psubscribe",
+        summary: "Subscribes to all channels whose names match patterns",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of patterns",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: &[],
+        arguments: &[argument("pattern", Pattern).repeated()],
+        run: Run::Session(pubsub::psubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "publish",
+        summary: "Sends a message to the subscribers of a channel",
+        since: "2.0.0",
+        complexity: "O(N+M) where N is the number of its subscribers and M is the number of all patterns",
+        group: Group::PubSub,
+        arity: 3,
+        flags: PUBLISH,
+        keys: &[],
+        arguments: &[argument("channel", String), argument("message", String)],
+        run: Run::Session(pubsub::publish),
+        subcommands: &[],
+    },
+    Spec {
+        name: "pubsub",
+        summary: "Tells who is subscribed to what",
+        since: "2.8.0",
+        complexity: "Depends on the subcommand",
+        group: Group::PubSub,
+        arity: -2,
+        flags: &[],
+        keys: &[],
+        arguments: &[],
+        run: Run::Container,
+        subcommands: &[
+            Spec {
+                name: "pubsub|channels",
+                summary: "Returns the channels that have subscribers",
+                since: "2.8.0",
+                complexity: "O(N) where N is the number of such channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: &[],
+                arguments: &[argument("pattern", Pattern).optional()],
+                run: Run::Session(pubsub::channels),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|help",
+                summary: "Describes the subcommands",
+                since: "6.2.0",
+                complexity: "O(1)",
+                group: Group::PubSub,
+                arity: 2,
+                flags: &[Loading, Stale],
+                keys: &[],
+                arguments: &[],
+                run: Run::Session(help::help),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|numpat",
+                summary: "Counts the patterns that are subscribed to",
+                since: "2.8.0",
+                complexity: "O(1)",
+                group: Group::PubSub,
+                arity: 2,
+                flags: PUBSUB,
+                keys: &[],
+                arguments: &[],
+                run: Run::Session(pubsub::numpat),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|numsub",
+                summary: "Counts the subscribers of channels",
+                since: "2.8.0",
+                complexity: "O(N) where N is the number of channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: &[],
+                arguments: &[argument("channel", String).optional().repeated()],
+                run: Run::Session(pubsub::numsub),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|shardchannels",
+                summary: "Returns the shard channels that have subscribers",
+                since: "7.0.0",
+                complexity: "O(N) where N is the number of such channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: &[],
+                arguments: &[argument("pattern", Pattern).optional()],
+                run: Run::Session(pubsub::shardchannels),
+                subcommands: &[],
+            },
+            Spec {
+                name: "pubsub|shardnumsub",
+                summary: "Counts the subscribers of shard channels",
+                since: "7.0.0",
+                complexity: "O(N) where N is the number of channels",
+                group: Group::PubSub,
+                arity: -2,
+                flags: PUBSUB,
+                keys: &[],
+                arguments: &[argument("shardchannel", String).optional().repeated()],
+                run: Run::Session(pubsub::shardnumsub),
+                subcommands: &[],
+            },
+        ],
+    },
+    Spec {
+        name: "punsubscribe",
+        summary: "Ends subscriptions to patterns",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of patterns",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: &[],
+        arguments: &[argument("pattern", Pattern).optional().repeated()],
+        run: Run::Session(pubsub::punsubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "spublish",
+        summary: "Sends a message to the subscribers of a shard channel",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of its subscribers",
+        group: Group::PubSub,
+        arity: 3,
+        flags: PUBLISH,
+        keys: &[one_key(NotKey)],
+        arguments: &[argument("shardchannel", String), argument("message", String)],
+        run: Run::Session(pubsub::spublish),
+        subcommands: &[],
+    },
+    Spec {
+        name: "ssubscribe",
+        summary: "Subscribes to shard channels",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: &[all_keys(NotKey)],
+        arguments: &[argument("shardchannel", String).repeated()],
+        run: Run::Session(pubsub::ssubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "subscribe",
+        summary: "Subscribes to channels",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -2,
+        flags: SUBSCRIBE,
+        keys: &[],
+        arguments: &[argument("channel", String).repeated()],
+        run: Run::Session(pubsub::subscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "sunsubscribe",
+        summary: "Ends subscriptions to shard channels",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: &[all_keys(NotKey)],
+        arguments: &[argument("shardchannel", String).optional().repeated()],
+        run: Run::Session(pubsub::sunsubscribe),
+        subcommands: &[],
+    },
+    Spec {
+        name: "unsubscribe",
+        summary: "Ends subscriptions to channels",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of channels",
+        group: Group::PubSub,
+        arity: -1,
+        flags: UNSUBSCRIBE,
+        keys: &[],
+        arguments: &[argument("channel", String).optional().repeated()],
+        run: Run::Session(pubsub::unsubscribe),
+        subcommands: &[],
+    },
+    Spec {
         name: "auth",
         summary: "Authenticates the connection",
         since: "1.0.0",
@@ -1161,6 +1362,32 @@ pub static TABLE: &[Spec] = &[
                 subcommands: &[],
             },
             Spec {
+                name: "client|getredir",
+                summary: "Tells to whom invalidations are sent: to nobody",
+                since: "6.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_STATE,
+                keys: &[],
+                arguments: &[],
+                run: Run::Session(client::getredir),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|help",
+                summary: "Describes the subcommands",
+                since: "5.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: &[Loading, Stale],
+                keys: &[],
+                arguments: &[],
+                run: Run::Session(help::help),
+                subcommands: &[],
+            },
+            Spec {
                 name: "client|id",
                 summary: "Returns the number of the connection",
                 since: "5.0.0",
@@ -1184,6 +1411,40 @@ pub static TABLE: &[Spec] = &[
                 keys: &[],
                 arguments: &[],
                 run: Run::Session(session::client_info),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|kill",
+                summary: "Ends connections",
+                since: "2.4.0",
+                complexity: "O(N) where N is the number of connections",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: &[],
+                arguments: &[argument(
+                    "filter",
+                    OneOf(&[
+                        argument("ip:port", String),
+                        argument("client-id", Integer).after("ID"),
+                        argument(
+                            "client-type",
+                            OneOf(&[
+                                word("normal", "NORMAL"),
+                                word("master", "MASTER"),
+                                word("replica", "REPLICA"),
+                                word("pubsub", "PUBSUB"),
+                            ]),
+                        )
+                        .after("TYPE"),
+                        argument("username", String).after("USER"),
+                        argument("ip:port", String).after("ADDR"),
+                        argument("ip:port", String).after("LADDR"),
+                        argument("skipme", OneOf(&[word("yes", "YES"), word("no", "NO")])).after("SKIPME"),
+                    ]),
+                )
+                .repeated()],
+                run: Run::Session(client::kill),
                 subcommands: &[],
             },
             Spec {
@@ -1239,6 +1500,22 @@ pub static TABLE: &[Spec] = &[
                 subcommands: &[],
             },
             Spec {
+                name: "client|pause",
+                summary: "Has the commands of all clients wait, or their writes",
+                since: "2.9.50",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: &[],
+                arguments: &[
+                    argument("timeout", Integer),
+                    argument("mode", OneOf(&[word("write", "WRITE"), word("all", "ALL")])).optional(),
+                ],
+                run: Run::Control(client::pause),
+                subcommands: &[],
+            },
+            Spec {
                 name: "client|reply",
                 summary: "Chooses whether commands are answered",
                 since: "3.2.0",
@@ -1286,6 +1563,49 @@ pub static TABLE: &[Spec] = &[
                 run: Run::Session(session::client_setname),
                 subcommands: &[],
             },
+            Spec {
+                name: "client|trackinginfo",
+                summary: "Tells what is tracked for client-side caches: nothing",
+                since: "6.2.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_STATE,
+                keys: &[],
+                arguments: &[],
+                run: Run::Session(client::trackinginfo),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|unblock",
+                summary: "Has a blocked client go on; nobody is ever blocked",
+                since: "5.0.0",
+                complexity: "O(1)",
+                group: Group::Connection,
+                arity: -3,
+                flags: CLIENT_ADMIN,
+                keys: &[],
+                arguments: &[
+                    argument("client-id", Integer),
+                    argument("unblock-type", OneOf(&[word("timeout", "TIMEOUT"), word("error", "ERROR")]))
+                        .optional(),
+                ],
+                run: Run::Session(client::unblock),
+                subcommands: &[],
+            },
+            Spec {
+                name: "client|unpause",
+                summary: "Has what CLIENT PAUSE made wait go on",
+                since: "6.2.0",
+                complexity: "O(N) where N is the number of paused connections",
+                group: Group::Connection,
+                arity: 2,
+                flags: CLIENT_ADMIN,
+                keys: &[],
+                arguments: &[],
+                run: Run::Control(|_| Ok(Control::Unpause)),
+                subcommands: &[],
+            },
         ],
     },
     Spec {
@@ -1331,7 +1651,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: -1,
-        flags: &[Fast],
+        flags: &[Fast, WhileSubscribed],
         keys: &[],
         arguments: &[argument("message", String).optional()],
         run: Run::Session(session::ping),
@@ -1344,7 +1664,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: -1,
-        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate],
+        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate, WhileSubscribed],
         keys: &[],
         arguments: &[],
         run: Run::Session(session::quit),
@@ -1357,7 +1677,17 @@ pub static TABLE: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Connection,
         arity: 1,
-        flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, Immediate, EndsTransaction],
+        flags: &[
+            NoScript,
+            Loading,
+            Stale,
+            Fast,
+            NoAuth,
+            AllowBusy,
+            Immediate,
+            EndsTransaction,
+            WhileSubscribed,
+        ],
         keys: &[],
         arguments: &[],
         run: Run::Session(session::reset),
@@ -1981,6 +2311,19 @@ pub static TABLE: &[Spec] = &[
         ],
     },
     Spec {
+        name: "monitor",
+        summary: "Shows every command as it is executed",
+        since: "1.0.0",
+        complexity: "O(1)",
+        group: Group::Server,
+        arity: 1,
+        flags: &[Admin, NoScript, Loading, Stale],
+        keys: &[],
+        arguments: &[],
+        run: Run::Session(client::monitor),
+        subcommands: &[],
+    },
+    Spec {
         name: "replicaof",
         summary: "Stays a master (NO ONE), or refuses to follow another",
         since: "5.0.0",
@@ -2214,7 +2557,7 @@ pub static TABLE: &[Spec] = &[
         complexity: "That of the queued commands",
         group: Group::Transactions,
         arity: 1,
-        flags: &[NoScript, Loading, Stale, SkipSlowlog, Immediate],
+        flags: &[NoScript, Loading, Stale, SkipSlowlog, Immediate, RepliesFirst],
         keys: &[],
         arguments: &[],
         run: Run::Transaction(TransactionStep::Execute),
@@ -2263,6 +2606,14 @@ pub static TABLE: &[Spec] = &[
 
 /// What a connection may do first and last: open to everybody, at any time.
 const HANDSHAKE: &[Flag] = &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy];
+
+const SUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed, RepliesFirst];
+
+const UNSUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed];
+
+const PUBLISH: &[Flag] = &[Flag::PubSub, Loading, Stale, Fast, MayReplicate];
+
+const PUBSUB: &[Flag] = &[Flag::PubSub, Loading, Stale];
 
 const TRANSACTION: &[Flag] = &[NoScript, Loading, Stale, Fast, AllowBusy, Immediate];
 
@@ -2384,6 +2735,7 @@ mod tests {
             Group::Set,
             Group::String,
             Group::Generic,
+            Group::PubSub,
             Group::Connection,
             Group::Server,
             Group::Cluster,
@@ -2453,6 +2805,12 @@ mod tests {
             let first = name_words(spec) + at;
             let step = match argument.kind {
                 Key => 1,
+                String
+                    if spec.keys.iter().any(|keys| keys.usage == NotKey)
+                        && argument.name == "shardchannel" =>
+                {
+                    1
+                }
                 Block(parts) if matches!(parts[0].kind, Key) => parts.len(),
                 _ => continue,
             };
@@ -2469,7 +2827,7 @@ mod tests {
     #[test]
     fn what_a_command_does_with_its_keys_agrees_with_its_kind() {
         for spec in rows().filter(|spec| !spec.keys.is_empty()) {
-            let only_reads = spec.keys.iter().all(|keys| matches!(keys.usage, Look | Access));
+            let only_reads = spec.keys.iter().all(|keys| matches!(keys.usage, Look | Access | NotKey));
             assert_eq!(only_reads, !matches!(spec.run, Run::Write(_)), "{}", spec.name);
         }
     }

@@ -22,6 +22,8 @@ pub(super) fn environment(requirepass: Option<&str>) -> Environment {
         store: Arc::new(Store::default()),
         stats: Arc::new(Stats::with_settings(rows().count(), Arc::clone(&settings))),
         clients: Arc::new(Clients::default()),
+        pubsub: Arc::default(),
+        monitors: Arc::default(),
         slowlog: Slowlog::default(),
         settings,
         parameters: Arc::new(FixedParameters),

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::rows::{FIXED, Fixed, ROWS, Row};
 use super::{Appendfsync, Config, Loglevel, rewrite};
+use crate::outbox::OutputLimits;
+use crate::pubsub::EventClasses;
 use crate::reply::{Error, ParameterProblem, printable};
 use crate::settings::{Parameters, Settings};
 
@@ -16,6 +18,10 @@ pub struct Hooks {
     pub maxclients: Box<dyn Fn(usize) -> Result<(), usize> + Send + Sync>,
     /// Changes when the journal is synced.
     pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
+    /// Changes how much may wait for a client that takes nothing.
+    pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
+    /// Changes which events of keys are published.
+    pub notify_keyspace_events: Box<dyn Fn(EventClasses) + Send + Sync>,
 }
 
 impl fmt::Debug for Hooks {
@@ -199,6 +205,8 @@ mod tests {
             appendfsync: Box::new(move |_| {
                 appendfsync.appendfsync.fetch_add(1, Relaxed);
             }),
+            client_output_buffer_limit: Box::new(|_| ()),
+            notify_keyspace_events: Box::new(|_| ()),
         };
         (Live::new(config, Arc::default(), hooks), calls)
     }
@@ -213,9 +221,10 @@ mod tests {
     fn every_option_is_set_and_shown_or_refused_as_immutable() {
         let (live, _) = live();
         for row in ROWS {
-            // A whole number, a word and a text are as good as any.
-            let tried =
-                ["7", "no", "warning"].map(|value| (value, set(&live, &format!("{} {value}", row.name))));
+            // One of these is as good as any, for whatever option.
+            let values = ["7", "no", "warning", "AKE", "normal 1 2 3 slave 4 5 6 pubsub 7 8 9"];
+            let set = |value: &str| live.set(&[(row.name.as_bytes(), value.as_bytes())]);
+            let tried = values.map(|value| (value, set(value).map_err(|error| error.to_string())));
             if row.change.is_live() {
                 let (value, _) = tried.iter().rfind(|(_, outcome)| outcome.is_ok()).unwrap();
                 assert_eq!(live.value(row.name).as_deref(), Some(*value), "{}", row.name);

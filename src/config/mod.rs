@@ -21,6 +21,9 @@ use clap::{Arg, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::outbox::OutputLimits;
+use crate::pubsub::EventClasses;
+
 use self::rows::{FIXED, ROWS, Row};
 
 pub use self::live::{Hooks, Live};
@@ -50,6 +53,10 @@ pub struct Config {
     pub requirepass: Option<String>,
     /// Most clients at once.
     pub maxclients: usize,
+    /// How much may wait for a client that takes nothing.
+    pub client_output_buffer_limit: OutputLimits,
+    /// Which events of keys are published.
+    pub notify_keyspace_events: EventClasses,
     /// Threads that serve connections.
     pub io_threads: usize,
     /// The least important messages that are logged.
@@ -94,6 +101,8 @@ impl Config {
             appendfsync: Appendfsync::Always,
             requirepass: None,
             maxclients: 0,
+            client_output_buffer_limit: OutputLimits::default(),
+            notify_keyspace_events: EventClasses::default(),
             io_threads: 0,
             loglevel: Loglevel::Notice,
             logformat: Logformat::Text,
@@ -589,7 +598,15 @@ mod tests {
             Kind::Addresses { .. } => vec!["::1 127.0.0.1".to_owned()],
             Kind::Integer { range, .. } => vec![range.start().to_string(), range.end().to_string()],
             Kind::Word { words, .. } => words.iter().map(|&word| word.to_owned()).collect(),
-            Kind::Text { .. } => vec![if row.name == "dir" { "/" } else { "other" }.to_owned()],
+            Kind::Text { .. } => vec![
+                match row.name {
+                    "dir" => "/",
+                    "client-output-buffer-limit" => "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
+                    "notify-keyspace-events" => "AKE",
+                    _ => "other",
+                }
+                .to_owned(),
+            ],
             Kind::Secret { .. } => vec!["password".to_owned()],
         }
     }
@@ -607,10 +624,13 @@ mod tests {
     #[test]
     fn every_default_is_allowed_and_shown() {
         let config = read(&[], &[]).unwrap();
-        for row in ROWS.iter().filter(|row| row.name != "dir") {
+        // These are shown in another form than they are given in.
+        let is_same = |row: &&Row| !["dir", "client-output-buffer-limit"].contains(&row.name);
+        for row in ROWS.iter().filter(is_same) {
             assert_eq!(shown(&config, row.name), row.default_value(), "{}", row.name);
         }
         assert_eq!(config.data_file(), std::env::current_dir().unwrap().join("revoked.db"));
+        assert_eq!(config.client_output_buffer_limit, OutputLimits::default());
     }
 
     #[test]
@@ -642,6 +662,22 @@ mod tests {
                 assert!(text.starts_with(&format!("{place}: {rest}")), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn classes_keep_the_limits_that_nobody_changed() {
+        let name = "client-output-buffer-limit";
+        let file = format!("{name} = 'pubsub 1kb 2k 3'");
+        let config = read_file(&file, &[&format!("--{name}"), "replica 4 5 6"]).unwrap();
+        assert_eq!(shown(&config, name), "normal 0 0 0 slave 4 5 6 pubsub 1024 2000 3");
+    }
+
+    #[test]
+    fn events_are_shown_as_redis_shows_them() {
+        let config = read(&["--notify-keyspace-events", "KEA"], &[]).unwrap();
+        assert_eq!(shown(&config, "notify-keyspace-events"), "AKE");
+        let text = error(read(&["--notify-keyspace-events", "KEy"], &[]));
+        assert_eq!(text, "--notify-keyspace-events: 'KEy' is not any of the letters Ag$lshzxeKEtmdn");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use toml::de::DeValue;
 use super::live::Hooks;
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
 use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES, SLOWLOG_ENTRIES};
+use crate::outbox::{OutputLimits, parse_memory};
+use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
 use crate::settings::Settings;
 
@@ -225,6 +227,54 @@ pub(super) static ROWS: &[Row] = &[
               is not enough (ulimit -Hn, systemd's LimitNOFILE).",
     },
     Row {
+        name: "client-output-buffer-limit",
+        kind: Kind::Text {
+            placeholder: "LIMITS",
+            allowed: "for one or more of the classes normal, replica and pubsub: the class, a hard limit and a \
+                      soft limit such as 32mb, and seconds",
+            accepts: |text| OutputLimits::default().with(text).is_some(),
+            set: |config, text| {
+                let limits = config.client_output_buffer_limit;
+                config.client_output_buffer_limit = limits.with(&text).unwrap_or(limits);
+            },
+            get: |config| config.client_output_buffer_limit.to_string(),
+        },
+        default: DefaultValue::Is("normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60"),
+        section: "Clients",
+        change: Change::Asked(|config, hooks| {
+            (hooks.client_output_buffer_limit)(config.client_output_buffer_limit);
+            Ok(())
+        }),
+        doc: "How much may wait for a client that does not take what is sent to it, before it is disconnected. \
+              That happens at once beyond the hard limit, and beyond the soft limit when it lasts for so many \
+              seconds. pubsub is for messages of channels, normal for the lines of MONITOR; replies wait for \
+              their client without a limit, since it gets no further ones meanwhile. 0 stands for no soft \
+              limit, and for a hard limit of 256mb. A class that is not named keeps its limits. k, m and g are \
+              powers of 1000; kb, mb and gb of 1024.",
+    },
+    Row {
+        name: "notify-keyspace-events",
+        kind: Kind::Text {
+            placeholder: "CLASSES",
+            allowed: "any of the letters Ag$lshzxeKEtmdn",
+            accepts: |text| EventClasses::parse(text).is_some(),
+            set: |config, text| {
+                config.notify_keyspace_events = EventClasses::parse(&text).unwrap_or_default();
+            },
+            get: |config| config.notify_keyspace_events.to_string(),
+        },
+        default: DefaultValue::Is(""),
+        section: "Clients",
+        change: Change::Asked(|config, hooks| {
+            (hooks.notify_keyspace_events)(config.notify_keyspace_events);
+            Ok(())
+        }),
+        doc: "Which events of keys are published. Each letter stands for a class: g for commands for any type, \
+              $ for strings, s for sets, x for keys that expired, n for new keys, A for all but m and n. K \
+              publishes them on __keyspace@0__:key, E on __keyevent@0__:event; without one of the two nothing \
+              is published. Empty for none.",
+    },
+    Row {
         name: "io-threads",
         kind: Kind::Integer {
             range: 1..=MOST_IO_THREADS,
@@ -396,12 +446,6 @@ pub(super) static FIXED: &[Fixed] = &[
         unit: Unit::Immutable,
     },
     Fixed {
-        name: "notify-keyspace-events",
-        value: String::new,
-        reason: "there are no notifications",
-        unit: Unit::Text,
-    },
-    Fixed {
         name: "latency-tracking",
         value: || "yes".into(),
         reason: "it costs next to nothing",
@@ -426,7 +470,7 @@ impl Fixed {
         let is_same = match self.unit {
             Unit::Immutable => return Err(ParameterProblem::Immutable),
             Unit::Text => text.eq_ignore_ascii_case(&value),
-            Unit::Memory => memory_bytes(text).ok_or(ParameterProblem::NotMemory)?.to_string() == value,
+            Unit::Memory => parse_memory(text).ok_or(ParameterProblem::NotMemory)?.to_string() == value,
             Unit::Switch if ["yes", "no"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
                 text.eq_ignore_ascii_case(&value)
             }
@@ -434,24 +478,6 @@ impl Fixed {
         };
         if is_same { Ok(()) } else { Err(ParameterProblem::Fixed { value, reason: self.reason }) }
     }
-}
-
-/// An amount of memory as Redis writes it: a number, and perhaps a unit in any case. `k` is 1000 bytes, `kb` is
-/// 1024, and so on.
-fn memory_bytes(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" => 1000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(bytes)
 }
 
 impl Row {

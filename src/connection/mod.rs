@@ -3,15 +3,17 @@
 //! Reads are answered right here. A write, and every read that stands behind it in what was read at once, goes
 //! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
 //! is answered. What stands between MULTI and EXEC is queued, and goes to the journal as one.
+//!
+//! What others send the client (`push.rs`) goes out between replies; while it waits it can be woken for that, and
+//! to be ended. Between requests, too, it waits where clients are paused (`pause.rs`).
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -19,19 +21,25 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::clients::Membership;
+use crate::clients::{Client, Membership};
 use crate::command::{self, Command, Control, Environment, Flag, Run, Scope, Session, TransactionStep};
 use crate::journal::{Closed, Item, Journal, Query, Watched};
 use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
+use crate::monitor::Executed;
 use crate::op::Op;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
 use crate::resp::{self, Decoder, Protocol, Requests};
-use crate::stats::now_ms;
+use crate::stats::{now_ms, since_epoch};
 use crate::store::View;
 
+use self::push::Event;
 use self::transaction::{Answer, Queued, Transaction};
 
+pub use self::pause::Pause;
+
+mod pause;
+mod push;
 mod transaction;
 
 /// What all connections share.
@@ -41,6 +49,8 @@ pub struct Services {
     pub environment: Environment,
     /// Where writes go.
     pub journal: Journal,
+    /// Whether commands have to wait.
+    pub pause: Pause,
     /// True once the server is on its way out; SHUTDOWN makes it so.
     pub shutdown: watch::Sender<bool>,
 }
@@ -49,20 +59,21 @@ pub struct Services {
 ///
 /// # Errors
 ///
-/// If its socket fails.
+/// If its socket fails, or others end it.
 pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
     let mut shutdown = services.shutdown.subscribe();
     let mut connection = Connection::new(stream, &membership, services);
     while !connection.is_closing {
-        let received = tokio::select! {
+        let event = tokio::select! {
             biased;
             _ = shutdown.wait_for(|&is_ending| is_ending) => break,
-            received = connection.receive() => received?,
+            event = connection.event() => event?,
         };
-        if received == 0 {
-            break;
+        match event {
+            Event::Received(0) => break,
+            Event::Received(_) => connection.answer().await?,
+            Event::Signalled => connection.push().await?,
         }
-        connection.answer().await?;
     }
     connection.close().await
 }
@@ -80,6 +91,8 @@ struct Connection {
     /// Read, and not executed yet. Holds no memory while there is nothing.
     input: BytesMut,
     output: BytesMut,
+    /// The waker that others were told of.
+    waker: Option<Waker>,
     /// Ends as soon as the replies so far are written.
     is_closing: bool,
 }
@@ -97,27 +110,28 @@ impl Connection {
             requests: Requests::default(),
             input: BytesMut::new(),
             output: BytesMut::new(),
+            waker: None,
             is_closing: false,
         }
     }
 
-    /// Waits for bytes and takes them in. Returns how many; 0 at the end of the stream.
-    async fn receive(&mut self) -> io::Result<usize> {
-        let received = poll_fn(|context| self.poll_receive(context)).await?;
-        self.services.environment.stats.net_input_bytes.add(received as u64);
-        Ok(received)
+    fn client(&self) -> &Client {
+        self.session.client()
     }
 
-    /// The bytes are read into memory that all connections of a thread share, so that one that is idle holds none.
+    /// Takes bytes in. Ready with how many; 0 at the end of the stream.
+    ///
+    /// They are read into memory that all connections of a thread share, so that one that is idle holds none.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         thread_local! {
             static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
         }
-        let Self { stream, input, .. } = self;
+        let Self { stream, input, services, .. } = self;
         READ.with_borrow_mut(|memory| {
             let mut read = ReadBuf::new(memory);
             Pin::new(stream).poll_read(context, &mut read).map_ok(|()| {
                 input.extend_from_slice(read.filled());
+                services.environment.stats.net_input_bytes.add(read.filled().len() as u64);
                 read.filled().len()
             })
         })
@@ -173,11 +187,21 @@ impl Connection {
     async fn execute(&mut self, decoded: Decoded<'_>) -> io::Result<()> {
         let mut next = 0;
         while let Some(request) = decoded.get(next).filter(|_| !self.is_closing) {
-            next += match self.command(request) {
+            if self.client().is_signalled() {
+                self.take_messages().await?;
+            }
+            let command = self.command(request);
+            if let Ok(command) = command
+                && self.services.pause.is_active()
+                && !self.wait_for_unpause(command).await?
+            {
+                break;
+            }
+            next += match command {
                 Ok(command) if self.transaction.is_some() && !command.spec.has(Flag::Immediate) => {
                     self.queue(command, request)
                 }
-                Ok(command) => self.execute_from(next, request, command, decoded).await,
+                Ok(command) => self.execute_from(next, request, command, decoded).await?,
                 Err((command, error)) => self.reject(request, command, error),
             };
             if self.output.len() >= OUTPUT_BYTES {
@@ -194,11 +218,11 @@ impl Connection {
         request: Request<'_>,
         command: Command,
         decoded: Decoded<'_>,
-    ) -> usize {
+    ) -> io::Result<usize> {
         let started = Instant::now();
         self.session.client().note_command(command.spec.name, started);
         let reply = match command.spec.run {
-            Run::Read(read) => return self.read(first, command, read, decoded),
+            Run::Read(read) => return Ok(self.read(first, command, read, decoded)),
             Run::Write(make) => match make(&self.scope(), request) {
                 Ok(change) => {
                     let op = Op { database: self.session.database(), change };
@@ -210,11 +234,16 @@ impl Connection {
             Run::Session(_) | Run::Control(_) | Run::Container => self.execute_here(command, request).await,
         };
         self.count(command, std::iter::once(request), started.elapsed());
+        // What the command made others, or itself, send this client stands before its reply, as in Redis.
+        if self.client().is_signalled() && !command.spec.has(Flag::RepliesFirst) {
+            self.take_messages().await?;
+        }
         if let Some(reply) = reply {
             self.reply_to(command, &reply);
         }
+        self.show(command, request);
         self.is_closing |= self.session.is_closing();
-        1
+        Ok(1)
     }
 
     /// Executes a command that needs neither the store nor the journal. SHUTDOWN has no reply.
@@ -257,6 +286,7 @@ impl Connection {
             }
             let reply = read(&view, self.session.database(), request).unwrap_or_else(Reply::Error);
             self.reply_to(command, &reply);
+            self.show(command, request);
             next += 1;
         }
         let lookups = view.lookups();
@@ -270,7 +300,13 @@ impl Connection {
 
     /// Has the journal execute `op`, asked for by request `first`, and the writes and reads right behind it:
     /// one batch, one commit.
-    async fn write(&mut self, first: usize, command: Command, op: Op, decoded: Decoded<'_>) -> usize {
+    async fn write(
+        &mut self,
+        first: usize,
+        command: Command,
+        op: Op,
+        decoded: Decoded<'_>,
+    ) -> io::Result<usize> {
         let started = Instant::now();
         let (mut commands, mut items) = (vec![command], vec![Item::Write(op)]);
         while let Some((command, item)) =
@@ -282,12 +318,16 @@ impl Connection {
         self.session.client().note_command(commands[commands.len() - 1].spec.name, started);
         let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
         let each_took = started.elapsed() / commands.len() as u32;
+        if self.client().is_signalled() {
+            self.take_messages().await?;
+        }
         for (&command, request) in commands.iter().zip(decoded.range(first..first + commands.len())) {
             self.count(command, std::iter::once(request), each_took);
             let reply = replies.as_mut().ok().and_then(Iterator::next);
             self.reply_to(command, &reply.unwrap_or(Reply::Error(Error::ShuttingDown)));
+            self.show(command, request);
         }
-        commands.len()
+        Ok(commands.len())
     }
 
     /// Where and when changes are asked for.
@@ -410,6 +450,7 @@ impl Connection {
             let reply = reply.unwrap_or(Reply::Null);
             self.count(command, std::iter::once(request.as_request()), each_took);
             self.count_error(command, &reply);
+            self.show(command, request.as_request());
             replies.push(reply);
         }
         Reply::Array(replies)
@@ -439,6 +480,14 @@ impl Connection {
                 self.services.shutdown.send_replace(true);
                 self.is_closing = true;
                 None
+            }
+            Control::Pause { kind, milliseconds } => {
+                self.services.pause.begin(kind, Duration::from_millis(milliseconds));
+                Some(Reply::OK)
+            }
+            Control::Unpause => {
+                self.services.pause.end();
+                Some(Reply::OK)
             }
         }
     }
@@ -485,6 +534,9 @@ impl Connection {
         if !self.session.is_authenticated() && !command.spec.has(Flag::NoAuth) {
             return Err((Some(command), Error::NoAuth));
         }
+        if let Some(error) = self.session.refusal(command.spec) {
+            return Err((Some(command), error));
+        }
         let is_loading = self.services.environment.stats.journal.loading.load(Relaxed);
         if is_loading && !command.spec.has(Flag::Loading) {
             return Err((Some(command), Error::Loading));
@@ -527,6 +579,20 @@ impl Connection {
         }
     }
 
+    /// Shows monitors a command that was executed.
+    fn show(&self, command: Command, request: Request<'_>) {
+        let monitors = &self.services.environment.monitors;
+        if monitors.are_there() && !command.spec.has(Flag::Admin) {
+            monitors.show(&Executed {
+                request,
+                is_secret: command::is_secret,
+                at: since_epoch(),
+                database: self.session.database(),
+                client: self.client().peer_address,
+            });
+        }
+    }
+
     fn count_error(&self, command: Command, reply: &Reply) {
         if matches!(reply, Reply::Error(_)) {
             self.services.environment.stats.commands[command.index].failed_calls.add(1);
@@ -542,7 +608,8 @@ impl Connection {
         if matches!(reply, Reply::Error(_)) {
             self.services.environment.stats.error_replies.add(1);
         }
-        if self.session.takes_reply() {
+        // Messages are none: they come whether or not replies are wanted.
+        if self.session.takes_reply() || matches!(reply, Reply::Pushes(_)) {
             let protocol = if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
             resp::encode(reply, protocol, &mut self.output);
         }
@@ -555,6 +622,9 @@ impl Connection {
         written: usize,
         has_ended: bool,
     ) -> Poll<io::Result<Progress>> {
+        if let Some(end) = self.end(context) {
+            return Poll::Ready(Err(end));
+        }
         let writing = Pin::new(&mut self.stream).poll_write(context, &self.output[written..]);
         if writing.is_ready() {
             return writing.map_ok(Progress::Written);
@@ -570,12 +640,10 @@ impl Connection {
         self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
         let (mut written, mut has_ended) = (0, false);
         while written < self.output.len() {
-            let progress = poll_fn(|context| self.poll_progress(context, written, has_ended)).await?;
-            match progress {
+            match self.progress(written, has_ended).await? {
                 Progress::Written(length) => written += length,
                 Progress::Received(length) => {
                     has_ended = length == 0;
-                    self.services.environment.stats.net_input_bytes.add(length as u64);
                     if self.input.len() > UNANSWERED_BYTES {
                         return Err(io::Error::other("it sends on and on, and takes no replies"));
                     }

@@ -70,6 +70,11 @@ impl Transaction {
         self.queued.len()
     }
 
+    /// Whether it changes something, or others hear of it.
+    pub(super) fn may_replicate(&self) -> bool {
+        self.queued.iter().any(|queued| queued.command.spec.may_replicate())
+    }
+
     pub(super) fn into_queued(self) -> Vec<Queued> {
         self.queued
     }

@@ -6,7 +6,7 @@
 //! NUL in the stream behind an integer just below a power of ten, from 999,999,999,999,999 on. The headers
 //! of aggregates are written here, too: the crate wants a whole tree of frames, a second copy of the reply.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use redis_protocol::{resp2, resp3};
 
 use crate::reply::{ByteStrings, Error, Reply, printable};
@@ -42,8 +42,23 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
         Reply::Map(pairs) => encode_map(pairs, protocol, out),
         Reply::Strings(strings) => encode_strings(b'*', strings, out),
         Reply::StringSet(strings) => encode_strings(set_mark(protocol), strings, out),
+        Reply::Pushes(pushes) => {
+            for items in pushes {
+                encode_items(push_mark(protocol), items, protocol, out);
+            }
+        }
         Reply::Error(error) => encode_error(error, out),
     }
+}
+
+/// A push that was encoded in RESP2, in RESP3: it has another mark in front.
+#[must_use]
+pub fn as_push(in_resp2: &[u8]) -> Bytes {
+    let mut push = BytesMut::from(in_resp2);
+    if let Some(mark) = push.first_mut() {
+        *mark = push_mark(Protocol::Resp3);
+    }
+    push.freeze()
 }
 
 fn encode_simple(text: &str, out: &mut BytesMut) {
@@ -121,6 +136,13 @@ fn set_mark(protocol: Protocol) -> u8 {
     }
 }
 
+fn push_mark(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Resp2 => b'*',
+        Protocol::Resp3 => b'>',
+    }
+}
+
 fn encode_text(text: &str, protocol: Protocol, out: &mut BytesMut) {
     match protocol {
         Protocol::Resp2 => encode_bulk(text.as_bytes(), out),
@@ -148,7 +170,6 @@ fn encode_error(error: &Error, out: &mut BytesMut) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
     use redis_protocol::resp2::types::BorrowedFrame as Frame2;
     use redis_protocol::resp3::types::BorrowedFrame as Frame3;
@@ -185,7 +206,14 @@ mod tests {
         );
         check(&Reply::Strings(strings()), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n");
         check(&Reply::StringSet(strings()), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "~2\r\n$1\r\na\r\n$0\r\n\r\n");
+        check(&Reply::Pushes(vec![items(), vec![]]), "*2\r\n:1\r\n$-1\r\n*0\r\n", ">2\r\n:1\r\n_\r\n>0\r\n");
         check(&Error::Syntax.into(), "-ERR syntax error\r\n", "-ERR syntax error\r\n");
+    }
+
+    #[test]
+    fn a_push_in_resp2_becomes_one_in_resp3() {
+        let push = Reply::Pushes(vec![vec![Reply::fixed("message"), Reply::fixed("c")]]);
+        assert_eq!(as_push(&encoded(&push, Protocol::Resp2)), encoded(&push, Protocol::Resp3));
     }
 
     #[test]

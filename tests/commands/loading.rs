@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use revoked::command::{self, Environment};
 use revoked::config::{self, Hooks};
-use revoked::connection::{self, Services};
+use revoked::connection::{self, Pause, Services};
 use revoked::journal::{Opened, SyncPolicy};
 use revoked::settings::Settings;
 use revoked::slowlog::Slowlog;
@@ -31,18 +31,23 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         loglevel: options.set_loglevel,
         maxclients: Box::new(|_| Ok(())),
         appendfsync: Box::new(|_| ()),
+        client_output_buffer_limit: Box::new(|_| ()),
+        notify_keyspace_events: Box::new(|_| ()),
     };
     let services = Arc::new(Services {
         environment: Environment {
             store: Arc::clone(&store),
             stats,
             clients: Arc::default(),
+            pubsub: Arc::default(),
+            monitors: Arc::default(),
             slowlog: Slowlog::default(),
             parameters: Arc::new(config::Live::new(options.config, Arc::clone(&settings), hooks)),
             settings,
             about: options.about,
         },
         journal: journal.clone(),
+        pause: Pause::default(),
         shutdown: watch::Sender::new(false),
     });
     let runtime = runtime();
@@ -72,6 +77,12 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         < +OK
         > CLIENT SETNAME me
         < +OK
+        > SUBSCRIBE a
+        < *3 \"subscribe\" \"a\" :1
+        > PING
+        < -LOADING Redis is loading the dataset in memory
+        > UNSUBSCRIBE a
+        < *3 \"unsubscribe\" \"a\" :0
         > CONFIG GET databases
         < *2 \"databases\" \"16\"
         ",

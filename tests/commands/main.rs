@@ -16,6 +16,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 mod config;
 mod connection;
 mod expiry;
@@ -28,6 +29,7 @@ mod monitoring;
 mod operator;
 mod ours;
 mod pipeline;
+mod pubsub;
 mod rows;
 mod script;
 mod server;

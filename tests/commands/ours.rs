@@ -1,7 +1,10 @@
 //! What is different from Redis 7.0, on purpose or because it is newer.
 
-use crate::script::{check, run};
-use crate::support::server::{Server, Setup};
+use revoked::command::rows;
+use revoked::limits::SUBSCRIPTIONS;
+
+use crate::script::{check, connect, run};
+use crate::support::server::{Server, Setup, request};
 
 #[test]
 fn a_cursor_is_a_plain_number() {
@@ -326,4 +329,75 @@ fn small_numbers_are_not_shared_between_keys() {
         < :1
         ",
     );
+}
+
+#[test]
+fn client_help_explains_what_there_is_here() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(
+        &mut client,
+        2,
+        "
+        > CLIENT HELP x
+        < -ERR wrong number of arguments for 'client|help' command
+        ",
+    );
+    let help = String::from_utf8(client.ask(&["CLIENT", "HELP"])).unwrap();
+    let title = "+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:";
+    assert_eq!(help.lines().nth(1), Some(title));
+    for row in rows().filter_map(|spec| spec.name.strip_prefix("client|")) {
+        assert!(help.contains(&format!("\r\n+{}", row.to_uppercase())), "{row}");
+    }
+}
+
+#[test]
+fn messages_of_a_transaction_come_behind_it_as_in_redis_7_2() {
+    // Redis 7.0 puts them between the replies in the array, whose length does not count them.
+    let server = Server::start();
+    run(
+        &mut connect(&server, 3),
+        3,
+        r#"
+        > SUBSCRIBE c
+        < >3 "subscribe" "c" :1
+        > MULTI
+        < +OK
+        > PUBLISH c m
+        < +QUEUED
+        > PING
+        < +QUEUED
+        > EXEC
+        < *2 :1 +PONG
+        < >3 "message" "c" "m"
+        "#,
+    );
+}
+
+#[test]
+fn subscriptions_of_one_client_are_bounded() {
+    let server = Server::start();
+    let mut client = connect(&server, 3);
+    let mut words = vec!["SUBSCRIBE".to_owned()];
+    words.extend((0..=SUBSCRIPTIONS).map(|number| number.to_string()));
+    let error = "-ERR too many subscriptions of one client, or too long ones\r\n";
+    assert_eq!(String::from_utf8(client.ask(&words)).unwrap(), error);
+    assert_eq!(client.ask(&["PUBSUB", "CHANNELS"]), b"*0\r\n", "all or nothing");
+    words.pop();
+    let sender = client.send_in_background(request(&words));
+    (0..SUBSCRIPTIONS).for_each(|_| drop(client.reply()));
+    sender.join().unwrap();
+    assert_eq!(String::from_utf8(client.ask(&["PSUBSCRIBE", "x"])).unwrap(), error);
+}
+
+#[test]
+fn arguments_of_auth_and_hello_are_hidden_from_monitors_even_if_they_are_wrong() {
+    let server = Server::start();
+    let (mut monitor, mut client) = (server.connect(), server.connect());
+    monitor.ask(&["MONITOR"]);
+    for words in [&["AUTH", "a", "s3cret", "c"][..], &["HELLO", "x", "AUTH", "a", "s3cret"]] {
+        client.ask(words);
+        let line = String::from_utf8(monitor.reply()).unwrap();
+        assert!(line.contains("\"(redacted)\"") && !line.contains("s3cret"), "{line}");
+    }
 }

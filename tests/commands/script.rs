@@ -6,6 +6,7 @@
 //! > SMEMBERS k
 //! <2 any-order *2 "a" "\x00 b"   in RESP2: a line, two bulk strings, at every level in any order
 //! <3 any-order ~2 "a" "\x00 b"   in RESP3
+//! < >2 "a" "b"                   a push, which is an array in RESP2
 //! >> PING\r\n                    these very bytes
 //! < +PONG
 //! > QUIT
@@ -58,6 +59,8 @@ pub(crate) fn run(client: &mut Client, protocol: u8, script: &str) {
 }
 
 fn expect(client: &mut Client, protocol: u8, line: &str, expected: &str) {
+    let in_resp2 = expected.strip_prefix('>').filter(|_| protocol == 2).map(|push| format!("*{push}"));
+    let expected = in_resp2.as_deref().unwrap_or(expected);
     let (expected, got) = match expected.strip_prefix("any-order ") {
         _ if expected == "closed" => (Vec::new(), client.rest()),
         Some(expected) => (sort(&reply(expected)), sort(&client.reply())),
@@ -136,7 +139,7 @@ fn unescape(text: &str) -> Vec<u8> {
 
 /// The reply with the elements at every level sorted.
 pub(crate) fn sort(reply: &[u8]) -> Vec<u8> {
-    if !matches!(reply[0], b'*' | b'~' | b'%') {
+    if !matches!(reply[0], b'*' | b'~' | b'>' | b'%') {
         return reply.to_vec();
     }
     let mut elements: Vec<_> = elements(reply).iter().map(|element| sort(element)).collect();

@@ -26,11 +26,16 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Setup {
     pub(crate) requirepass: Option<&'static str>,
     pub(crate) maxclients: usize,
+    /// `client-output-buffer-limit` for some class.
+    pub(crate) output_limit: &'static str,
 }
+
+/// Redis's default.
+const OUTPUT_LIMIT: &str = "pubsub 32mb 8mb 60";
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { requirepass: None, maxclients: 10_000 }
+        Self { requirepass: None, maxclients: 10_000, output_limit: OUTPUT_LIMIT }
     }
 }
 
@@ -194,6 +199,7 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
     let args = [
         &["revoked", "--port", &port, "--maxclients", &maxclients, "--appendfsync", "no", "--dir"][..],
         &[directory.to_str().unwrap(), "--requirepass", setup.requirepass.unwrap_or_default()],
+        &["--client-output-buffer-limit", setup.output_limit],
     ]
     .concat();
     let config = config::from_sources(args.into_iter().map(OsString::from), [], "0.0.0").unwrap();
@@ -217,6 +223,8 @@ fn start_peer(program: &str, directory: &Path, setup: Setup) -> (SocketAddr, Pro
         .current_dir(directory)
         .args(["--port", &port, "--maxclients", &maxclients, "--appendonly", "yes", "--save", ""])
         .args(["--requirepass", setup.requirepass.unwrap_or_default()])
+        .arg("--client-output-buffer-limit")
+        .args(setup.output_limit.split(' '))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -317,7 +325,7 @@ pub(crate) fn take_reply(input: &mut impl BufRead, reply: &mut Vec<u8>) {
     let number = std::str::from_utf8(&line[1..line.len() - 2]).ok().and_then(|text| text.parse().ok());
     match (line[0], number) {
         (b'$' | b'=', Some(length)) => take_bytes(input, length, reply),
-        (b'*' | b'~', Some(elements)) => (0..elements).for_each(|_| take_reply(input, reply)),
+        (b'*' | b'~' | b'>', Some(elements)) => (0..elements).for_each(|_| take_reply(input, reply)),
         (b'%', Some(pairs)) => (0..2 * pairs).for_each(|_| take_reply(input, reply)),
         _ => {}
     }

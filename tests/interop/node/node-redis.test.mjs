@@ -189,6 +189,53 @@ for (const { version, options } of VARIANTS) {
       assert.equal(await client.pExpireTime('session'), end);
     });
 
+    test('hears what is published, and goes on with commands', async (t) => {
+      const daemon = await startDaemon(t);
+      const [subscriber, publisher] = [await connect(t, daemon), await connect(t, daemon)];
+      const heard = [];
+      const all = new Promise((resolve) => {
+        const listener = (message, channel) => {
+          heard.push(`${channel} ${message}`);
+          if (message === 'last') resolve();
+        };
+        subscriber.subscribe('revoked', listener).then(() => subscriber.pSubscribe('rest*', listener)).then(async () => {
+          for (let n = 0; n < 1_000; n++) assert.equal(await publisher.publish('revoked', `${n}`), 1);
+          assert.equal(await publisher.publish('other', 'x'), 0);
+          assert.equal(await publisher.publish('restored', 'last'), 1);
+        });
+      });
+      await all;
+      assert.deepEqual(heard, [...Array.from({ length: 1_000 }, (_, n) => `revoked ${n}`), 'restored last']);
+      await subscriber.unsubscribe('revoked');
+      await subscriber.pUnsubscribe('rest*');
+      assert.equal(await publisher.publish('revoked', 'x'), 0);
+      assert.equal(await subscriber.sAdd('k', 'a'), 1);
+    });
+
+    test('hears shard channels', async (t) => {
+      const daemon = await startDaemon(t);
+      const [subscriber, publisher] = [await connect(t, daemon), await connect(t, daemon)];
+      const heard = new Promise((resolve, reject) => {
+        subscriber.sSubscribe('revoked', resolve).then(() => publisher.sPublish('revoked', 'token-1')).catch(reject);
+      });
+      assert.equal(await heard, 'token-1');
+      await subscriber.sUnsubscribe('revoked');
+    });
+
+    test('subscribes again after kill -9', async (t) => {
+      const daemon = await startDaemon(t);
+      const [subscriber, publisher] = [await connect(t, daemon), await connect(t, daemon)];
+      let hear;
+      const heard = new Promise((resolve) => (hear = resolve));
+      await subscriber.subscribe('revoked', (message) => hear(message));
+      const ready = [subscriber, publisher].map((client) => new Promise((resolve) => client.once('ready', resolve)));
+      await daemon.kill();
+      await daemon.start();
+      await Promise.all(ready);
+      while ((await publisher.publish('revoked', 'token-1')) === 0);
+      assert.equal(await heard, 'token-1');
+    });
+
     test('selects a database', async (t) => {
       const daemon = await startDaemon(t);
       const third = await connect(t, daemon, { database: 3 });

@@ -1,11 +1,11 @@
-//! Glob patterns as KEYS, SCAN and CONFIG GET take them, on bytes.
+//! Glob patterns as KEYS, SCAN, CONFIG GET and PSUBSCRIBE take them, on bytes.
 //!
 //! `*` stands for any run of bytes, `?` for one, `[a-z]` for one of those, `[^a-z]` for one of the others;
 //! behind `\` a byte stands for itself, within brackets too.
 
 /// Whether letters of both cases count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Case {
+pub enum Case {
     /// They don't: keys and members.
     Sensitive,
     /// In ASCII they do: names of commands and parameters.
@@ -17,7 +17,8 @@ pub(super) enum Case {
 /// The time is bounded by the product of both lengths: where a match fails, only the last `*` is tried again,
 /// with one byte more. Whatever stands between two stars is best placed as early as it fits, so that to try
 /// an earlier star again would never help.
-pub(super) fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
+#[must_use]
+pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut rest, mut at) = (pattern, 0);
     let mut last_star: Option<(&[u8], usize)> = None;
     while let Some(&byte) = text.get(at) {

@@ -1,0 +1,110 @@
+//! What others send a connection, or do to it, while it waits and between its requests.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{Connection, Progress};
+use crate::clients::End;
+use crate::limits::{OUTBOX_CHECK, OUTPUT_BYTES};
+
+/// What an idle connection is woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// So many bytes came in; 0 at the end of the stream.
+    Received(usize),
+    /// Others have sent it something, or ended it.
+    Signalled,
+}
+
+impl Connection {
+    /// Waits for bytes, and for what others do.
+    pub(super) async fn event(&mut self) -> io::Result<Event> {
+        poll_fn(|context| self.poll_event(context, true)).await
+    }
+
+    pub(super) fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        may_receive: bool,
+    ) -> Poll<io::Result<Event>> {
+        self.listen(context);
+        // Requests first: messages are sent before each, so that neither keeps the other waiting.
+        if may_receive && let Poll::Ready(received) = self.poll_receive(context) {
+            return Poll::Ready(received.map(Event::Received));
+        }
+        if self.client().is_signalled() { Poll::Ready(Ok(Event::Signalled)) } else { Poll::Pending }
+    }
+
+    /// Leaves word of how this task is woken. Tokio keeps to one waker for a task: nearly always it is known.
+    fn listen(&mut self, context: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+            self.client().wake_by(context.waker());
+        }
+    }
+
+    /// The error with which the connection ends, if it has to.
+    pub(super) fn end(&mut self, context: &Context<'_>) -> Option<io::Error> {
+        self.listen(context);
+        self.client().end().map(|end| self.ended(end))
+    }
+
+    /// Sends what others have sent this client.
+    pub(super) async fn push(&mut self) -> io::Result<()> {
+        self.take_messages().await?;
+        self.flush().await
+    }
+
+    /// Moves the messages that wait to the output: not those that come meanwhile, of which there may always be
+    /// more.
+    pub(super) async fn take_messages(&mut self) -> io::Result<()> {
+        if let Some(end) = self.client().end() {
+            return Err(self.ended(end));
+        }
+        let (mut left, _) = self.client().outbox_size();
+        while left > 0 {
+            let taken = self.session.client().take_messages(left, OUTPUT_BYTES, &mut self.output);
+            if self.output.len() >= OUTPUT_BYTES {
+                self.flush().await?;
+            } else if taken == 0 {
+                break;
+            }
+            left -= taken;
+        }
+        Ok(())
+    }
+
+    /// Waits until some of the output is written, or the client has sent something. One that takes nothing is
+    /// looked at from time to time, whether it has done so for too long.
+    pub(super) async fn progress(&mut self, written: usize, has_ended: bool) -> io::Result<Progress> {
+        loop {
+            let is_pushed_to = self.client().has_outbox();
+            let progress = poll_fn(|context| self.poll_progress(context, written, has_ended));
+            if !is_pushed_to {
+                return progress.await;
+            }
+            match tokio::time::timeout(OUTBOX_CHECK, progress).await {
+                Ok(progress) => return progress,
+                Err(_) => self.client().check_outbox(Instant::now()),
+            }
+        }
+    }
+
+    fn ended(&self, end: End) -> io::Error {
+        let client = self.client();
+        match end {
+            End::Killed => io::Error::other("a client ended it"),
+            End::OverLimit => {
+                tracing::warn!(
+                    client = client.id,
+                    address = %client.peer_address,
+                    "A client is disconnected: it does not take what is sent to it (client-output-buffer-limit)"
+                );
+                self.services.environment.stats.output_limit_disconnections.add(1);
+                io::Error::other("it is over its client-output-buffer-limit")
+            }
+        }
+    }
+}
