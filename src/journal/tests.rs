@@ -583,7 +583,10 @@ async fn damage_is_refused_and_left_as_it_is() {
         ("no member", Box::new(move |path| sql(path, "UPDATE journal SET value = NULL WHERE effect = 1"))),
         (
             "no such set",
-            Box::new(move |path| sql(path, "UPDATE journal SET container = 9 WHERE sequence = 100")),
+            Box::new(move |path| {
+                let of_a_member = "(SELECT max(sequence) FROM journal WHERE effect = 1)";
+                sql(path, &format!("UPDATE journal SET container = 9 WHERE sequence = {of_a_member}"));
+            }),
         ),
         ("no such space", Box::new(move |path| sql(path, "UPDATE journal SET space = 99 WHERE effect = 1"))),
         ("no table", Box::new(move |path| sql(path, "DROP TABLE journal"))),
