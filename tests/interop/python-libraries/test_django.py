@@ -240,6 +240,22 @@ class TestDjangoRedis:
         assert cache.srem("revoked", "a", "c") == 1
         assert set(cache.sscan_iter("revoked", count=10)) == {"b", ("any", "value")}
 
+    def test_takes_from_sets(self):
+        cache.sadd("new", "a", "b", "c")
+        assert cache.smove("new", "old", "a") is True
+        assert cache.srandmember("new") in {"b", "c"}
+        assert sorted(cache.srandmember("new", 5)) == ["b", "c"]
+        assert cache.spop("new", 5) == {"b", "c"}
+        assert cache.spop("new") is None
+        assert cache.smembers("old") == {"a"}
+
+    def test_compares_sets(self):
+        cache.sadd("a", 1, 2, 3)
+        cache.sadd("b", 2, 3, 4)
+        assert [cache.sinter("a", "b"), cache.sdiff("a", "b"), cache.sunion("a", "b")] == [{2, 3}, {1}, {1, 2, 3, 4}]
+        assert [cache.sinterstore("c", "a", "b"), cache.sdiffstore("d", "a", "b"), cache.sunionstore("e", "a", "b")] == [2, 1, 4]
+        assert cache.smembers("c") == {2, 3}
+
 
 class TestSessions:
     """Django's sessions in the cache: what is deleted at log-out must be refused from then on."""

@@ -26,8 +26,7 @@ const BROWSER_OPTIONS = [
 const STEP_TIMEOUT_MS = 15_000;
 
 /** Headless, with a new profile that goes with it. */
-export const startBrowser = () =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: BROWSER_OPTIONS });
+export const startBrowser = () => chromium.launch({ executablePath: '/usr/bin/chromium', args: BROWSER_OPTIONS });
 
 /** Hands `use` the page of a redis-commander of its own. At the end neither may have complained of anything. */
 export async function withCommander(browser, daemon, options, use) {

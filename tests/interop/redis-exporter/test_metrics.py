@@ -121,7 +121,8 @@ def test_tells_the_state_of_the_process(exporter, client):
     assert metrics["redis_loading_dump_file"] == 0
     assert metrics["redis_config_maxclients"] > 0
     assert metrics["redis_start_time_seconds"] > 0
-    for name in ["redis_memory_used_bytes", "redis_memory_max_bytes", "redis_uptime_in_seconds"]:
+    assert metrics["redis_memory_used_bytes"] > 0
+    for name in ["redis_memory_max_bytes", "redis_uptime_in_seconds", "redis_slowlog_length"]:
         assert metrics[name] >= 0
 
 
