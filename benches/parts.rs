@@ -108,7 +108,8 @@ fn start<F: Future<Output = ()>>(
     work: impl FnOnce(Journal) -> F,
 ) -> Outcome<()> {
     let (store, stats) = (Arc::default(), Arc::new(Stats::new(command::rows().count())));
-    let (journal, replay, finish) = Opened::open(path, SyncPolicy::Never)?.start(store, stats)?;
+    let (journal, replay, finish) =
+        Opened::open(path, SyncPolicy::Never)?.start(store, stats, Arc::default())?;
     runtime.block_on(async {
         replay.done().await?;
         work(journal.clone()).await;

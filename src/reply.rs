@@ -342,6 +342,7 @@ pub fn printable(bytes: &[u8]) -> String {
 }
 
 impl fmt::Display for Error {
+    #[allow(clippy::too_many_lines, reason = "it is a list: a text for each error")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownCommand { name, arguments } => {

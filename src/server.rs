@@ -99,7 +99,7 @@ pub async fn run(
     let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
-        .start(Arc::clone(&store), Arc::clone(&stats))
+        .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
         .map_err(|error| OpenError::Io { path: data_file, what: format!("no writer thread: {error}") })?;
     let services = Arc::new(Services {
         environment: Environment {

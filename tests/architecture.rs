@@ -48,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "command",
         &[
             "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "op",
-            "expiry", "request", "reply", "glob", "limits",
+            "effect", "expiry", "request", "reply", "glob", "limits",
         ],
     ),
     ("store", &["effect", "expiry", "limits"]),
@@ -143,7 +143,8 @@ fn pure_modules_name_no_surroundings() {
 fn the_journal_knows_of_the_commands_only_their_evaluation() {
     for file in sources().iter().filter(|file| file.module == "journal") {
         for line in file.code.lines().filter(|line| line.contains("crate::command")) {
-            assert_eq!(line.trim(), "use crate::command::evaluate;", "{}", file.path.display());
+            let expected = "use crate::command::{Notice, evaluate, evaluate_and_notice};";
+            assert_eq!(line.trim(), expected, "{}", file.path.display());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a client does to others: MONITOR, CLIENT KILL, CLIENT PAUSE, ... and the help for CLIENT.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::USER;
@@ -117,7 +118,7 @@ impl<'a> KillFilter<'a> {
     }
 }
 
-fn is_shown_as(address: impl ToString, given: &[u8]) -> bool {
+fn is_shown_as(address: SocketAddr, given: &[u8]) -> bool {
     address.to_string().as_bytes() == given
 }
 

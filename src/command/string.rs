@@ -24,7 +24,7 @@ pub(super) fn set(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Err
             b"xx" if condition != Some(Exists::No) => condition = Some(Exists::Yes),
             b"get" => answer = SetAnswer::Before,
             b"keepttl" if end.is_none() => keeps_expiry = true,
-            word if !keeps_expiry => end = Some(End::parse(word, options.next(), end)?),
+            word if !keeps_expiry => end = Some(End::parse(word, options.next(), end.as_ref())?),
             _ => return Err(Error::Syntax),
         }
     }
@@ -45,7 +45,7 @@ struct End<'a> {
 
 impl<'a> End<'a> {
     /// The end that an option gives. As in Redis, the same option may be given again, another one not.
-    fn parse(option: &[u8], number: Option<&'a [u8]>, before: Option<Self>) -> Result<Self, Error> {
+    fn parse(option: &[u8], number: Option<&'a [u8]>, before: Option<&Self>) -> Result<Self, Error> {
         let (unit, is_absolute) = match option {
             b"ex" => (TimeUnit::Seconds, false),
             b"px" => (TimeUnit::Milliseconds, false),
@@ -54,7 +54,7 @@ impl<'a> End<'a> {
             _ => return Err(Error::Syntax),
         };
         let is_same = |before: &Self| before.unit == unit && before.is_absolute == is_absolute;
-        if !before.as_ref().is_none_or(is_same) {
+        if !before.is_none_or(is_same) {
             return Err(Error::Syntax);
         }
         Ok(Self { unit, is_absolute, number: number.ok_or(Error::Syntax)? })
@@ -137,7 +137,7 @@ pub(super) fn getex(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, E
     while let Some(option) = options.next() {
         match option.to_ascii_lowercase().as_slice() {
             b"persist" if end.is_none() => persists = true,
-            word if !persists => end = Some(End::parse(word, options.next(), end)?),
+            word if !persists => end = Some(End::parse(word, options.next(), end.as_ref())?),
             _ => return Err(Error::Syntax),
         }
     }

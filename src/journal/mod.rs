@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::op::Op;
+use crate::pubsub::PubSub;
 use crate::reply::{Error, Reply};
 use crate::request::{OwnedRequest, Request};
 use crate::stats::Stats;
@@ -103,12 +104,18 @@ impl Opened {
         PolicySwitch(Arc::clone(&self.queue))
     }
 
-    /// Starts the writer thread, which replays the file into `store` and then takes batches.
+    /// Starts the writer thread, which replays the file into `store` and then takes batches. What happens to keys is
+    /// published, as far as `pubsub` wants it.
     ///
     /// # Errors
     ///
     /// If the system has no thread to give.
-    pub fn start(self, store: Arc<Store>, stats: Arc<Stats>) -> std::io::Result<(Journal, Replay, Finish)> {
+    pub fn start(
+        self,
+        store: Arc<Store>,
+        stats: Arc<Stats>,
+        pubsub: Arc<PubSub>,
+    ) -> std::io::Result<(Journal, Replay, Finish)> {
         let (queue, watches) = (self.queue, Arc::new(Watches::default()));
         let (replayed, replay) = oneshot::channel();
         let (finished, finish) = oneshot::channel();
@@ -117,6 +124,7 @@ impl Opened {
             self.policy,
             Arc::clone(&store),
             stats,
+            pubsub,
             Arc::clone(&queue),
             Arc::clone(&watches),
         );

@@ -34,7 +34,8 @@ fn open(path: &Path) -> Result<Opened, OpenError> {
 
 async fn start(opened: Opened) -> Result<Server, OpenError> {
     let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(0)));
-    let (journal, replay, finish) = opened.start(Arc::clone(&store), Arc::clone(&stats)).unwrap();
+    let (journal, replay, finish) =
+        opened.start(Arc::clone(&store), Arc::clone(&stats), Arc::default()).unwrap();
     replay.done().await?;
     Ok(Server { journal, store, stats, finish })
 }

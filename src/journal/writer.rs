@@ -15,9 +15,10 @@ use super::queue::{Batch, Queue, Waiting};
 use super::sqlite::{Entry, JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
-use crate::command::evaluate;
+use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::latency::Event;
 use crate::limits::{COMMIT_REQUESTS, SWEEP_SEGMENTS};
+use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
 use crate::store::{Changes, Removed, Staged, Store, View};
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     file: JournalFile,
     store: Arc<Store>,
     stats: Arc<Stats>,
+    pubsub: Arc<PubSub>,
     queue: Arc<Queue>,
     watches: Arc<Watches>,
     syncing: Syncing,
@@ -64,11 +66,12 @@ impl Writer {
         policy: SyncPolicy,
         store: Arc<Store>,
         stats: Arc<Stats>,
+        pubsub: Arc<PubSub>,
         queue: Arc<Queue>,
         watches: Arc<Watches>,
     ) -> Self {
         let syncing = Syncing { policy, wal: None, unsynced_since: None };
-        Self { file, store, stats, queue, watches, syncing, latched: None }
+        Self { file, store, stats, pubsub, queue, watches, syncing, latched: None }
     }
 
     /// Replays the file, then serves the queue until it is closed.
@@ -130,9 +133,10 @@ impl Writer {
                 self.switch(policy);
             }
             while !batches.is_empty() {
+                // Before: whoever subscribes to it hears that a key has ended before another takes its place.
+                self.sweep();
                 let rest = batches.split_off(commit_len(&batches));
                 self.commit(std::mem::replace(&mut batches, rest));
-                self.sweep();
             }
             self.sweep();
             self.sync_if_due();
@@ -159,7 +163,7 @@ impl Writer {
         if let Some(reason) = &self.latched {
             return self.refuse(batches, &reason.clone());
         }
-        let (replies, changes) = self.evaluate(&batches);
+        let (replies, changes, notices) = self.evaluate(&batches);
         if !changes.effects().is_empty() {
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
@@ -167,35 +171,48 @@ impl Writer {
             }
             self.apply(&changes);
         }
+        for Notice { class, event, database, key } in notices {
+            self.pubsub.notify(class, event, database, &key);
+        }
         for (batch, replies) in batches.into_iter().zip(replies) {
             // The client may be gone; its changes stay.
             let _ = batch.reply.send(replies);
         }
     }
 
-    fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes) {
+    /// The replies, the changes, and what has happened to which keys, if anybody may want to hear of it.
+    fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes, Vec<Notice>) {
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace, now_ms());
+        let mut notices = self.pubsub.is_notified().then(Vec::new);
         let mut reply = |item: &Item| {
-            let reply = self.evaluate_item(item, &mut staged);
+            let reply = self.evaluate_item(item, &mut staged, &mut notices);
             staged.end_op();
             reply
         };
         let replies = batches.iter().map(|batch| batch.items.iter().map(&mut reply).collect()).collect();
-        (replies, staged.into_changes())
+        (replies, staged.into_changes(), notices.unwrap_or_default())
     }
 
-    fn evaluate_item(&self, item: &Item, staged: &mut Staged<'_>) -> Reply {
+    fn evaluate_item(
+        &self,
+        item: &Item,
+        staged: &mut Staged<'_>,
+        notices: &mut Option<Vec<Notice>>,
+    ) -> Reply {
         match item {
-            Item::Write(op) => evaluate(op, staged),
+            Item::Write(op) => match notices {
+                Some(notices) => evaluate_and_notice(op, staged, notices),
+                None => evaluate(op, staged),
+            },
             Item::Read(query) => self.read(&staged.view(), query),
             Item::Transaction { watched: Some(watched), .. }
-                if watched.has_changed(staged.effects(), staged.base(), staged.now_ms()) =>
+                if watched.has_changed(staged.changes().effects(), staged.base(), staged.now_ms()) =>
             {
                 Reply::NullArray
             }
             Item::Transaction { items, .. } => {
-                Reply::Array(items.iter().map(|item| self.evaluate_item(item, staged)).collect())
+                Reply::Array(items.iter().map(|item| self.evaluate_item(item, staged, notices)).collect())
             }
         }
     }
@@ -226,6 +243,9 @@ impl Writer {
         }
         let swept = self.store.load().sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
+        for (database, key) in &swept.keys {
+            self.pubsub.notify(EventClasses::EXPIRED, "expired", *database, key);
+        }
         free(swept.removed);
     }
 

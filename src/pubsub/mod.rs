@@ -105,6 +105,13 @@ impl PubSub {
         self.lock().send(Kind::ShardChannel, channel, &[b"smessage", channel, message])
     }
 
+    /// Whether some events of keys are wanted.
+    #[must_use]
+    pub fn is_notified(&self) -> bool {
+        let wanted = self.events();
+        wanted.intersects(EventClasses::KEYSPACE) || wanted.intersects(EventClasses::KEYEVENT)
+    }
+
     /// Publishes that `event`, of one of these classes, has happened to a key, if that is wanted at all. Costs
     /// one load if not.
     pub fn notify(&self, class: EventClasses, event: &str, database: u8, key: &[u8]) {

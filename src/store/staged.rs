@@ -33,6 +33,8 @@ pub struct Staged<'a> {
 pub struct Changes {
     effects: Vec<Effect<Bytes>>,
     op_ends: Vec<usize>,
+    /// Which effects put something at a key where nothing was.
+    creations: Vec<usize>,
     time_ms: i64,
 }
 
@@ -101,6 +103,12 @@ impl Changes {
         self.time_ms
     }
 
+    /// The effects that put something at a key where nothing was: their places among the effects, rising.
+    #[must_use]
+    pub fn creations(&self) -> &[usize] {
+        &self.creations
+    }
+
     /// The effects in runs of at least `least` (but for the last), cut only between ops.
     pub fn runs(&self, least: usize) -> impl Iterator<Item = &[Effect<Bytes>]> {
         let mut start = 0;
@@ -151,8 +159,8 @@ impl<'a> Staged<'a> {
 
     /// What has changed so far.
     #[must_use]
-    pub fn effects(&self) -> &[Effect<Bytes>] {
-        self.changes.effects()
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Says that the op at hand is complete: its effects belong together.
@@ -219,8 +227,8 @@ impl<'a> Staged<'a> {
                 });
             }
             None => self.changes.effects.extend([
-                Effect::KeyRemoved { database: from_database, container, key: from },
                 Effect::StringSet { database, key, value: string, expiry },
+                Effect::KeyRemoved { database: from_database, container, key: from },
             ]),
         }
     }
@@ -360,8 +368,12 @@ impl<'a> Staged<'a> {
     fn hold(&mut self, database: u8, key: &Bytes, held: Held<'a>) {
         let (staged, len) = self.key(database, key);
         let before = staged.held.replace(held);
-        *len += usize::from(before.is_none());
-        if let Some(container @ Some(_)) = before.as_ref().map(Held::container) {
+        if before.is_none() {
+            *len += 1;
+            self.changes.creations.push(self.changes.effects.len());
+        }
+        let before = before.as_ref().map(Held::container);
+        if let Some(container @ Some(_)) = before {
             self.changes.effects.push(Effect::KeyRemoved { database, container, key: key.clone() });
         }
     }
@@ -386,6 +398,7 @@ fn create_set<'s, 'a>(
     next_container.0 += 1;
     *keys_len += 1;
     let expiry = Expiry::NEVER;
+    changes.creations.push(changes.effects.len());
     changes.effects.push(Effect::SetCreated { database, container, key: key.clone(), expiry });
     let set = StagedSet { container, base: None, members: HashTable::new(), len: 0 };
     match &mut held.insert(Held { expiry, value: StagedValue::Set(set) }).value {

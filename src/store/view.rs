@@ -85,9 +85,8 @@ impl KeyView<'_> {
         let value = match &self.value {
             ValueView::String(string) => string.len(),
             ValueView::Set(set) => {
-                let sampled = set.members().take(samples);
-                let (count, bytes) =
-                    sampled.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + member.len()));
+                let some = set.members().take(samples);
+                let (count, bytes) = some.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + member.len()));
                 set.len() * (size_of::<Member>() + bytes / count.max(1))
             }
         };

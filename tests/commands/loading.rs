@@ -25,7 +25,8 @@ fn until_the_replay_is_done_only_the_session_is_served() {
     let held = store.read();
     let stats = Arc::new(Stats::new(command::rows().count()));
     let journal = Opened::open(&directory.path().join("revoked.db"), SyncPolicy::Never).unwrap();
-    let (journal, _replay, _finish) = journal.start(Arc::clone(&store), Arc::clone(&stats)).unwrap();
+    let (journal, _replay, _finish) =
+        journal.start(Arc::clone(&store), Arc::clone(&stats), Arc::default()).unwrap();
     let settings = Arc::new(Settings::default());
     let hooks = Hooks {
         loglevel: options.set_loglevel,

@@ -26,6 +26,7 @@ mod keyspace;
 mod loading;
 mod member_expiry;
 mod monitoring;
+mod notifications;
 mod operator;
 mod ours;
 mod pipeline;

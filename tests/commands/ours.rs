@@ -401,3 +401,20 @@ fn arguments_of_auth_and_hello_are_hidden_from_monitors_even_if_they_are_wrong()
         assert!(line.contains("\"(redacted)\"") && !line.contains("s3cret"), "{line}");
     }
 }
+
+#[test]
+fn the_ends_of_members_are_events_too() {
+    let server = Server::start();
+    let (mut client, mut listener) = (connect(&server, 2), connect(&server, 3));
+    client.ask(&["CONFIG", "SET", "notify-keyspace-events", "Esx"]);
+    listener.ask(&["PSUBSCRIBE", "__keyevent@0__:*"]);
+    client.ask(&["SADDEX", "k", "100", "a", "b"]);
+    client.ask(&["EXPIREMEMBER", "k", "a", "50"]);
+    client.ask(&["PERSIST", "k", "a"]);
+    client.ask(&["PEXPIREMEMBERAT", "k", "b", "1"]);
+    client.ask(&["SET", "gone", "v", "PXAT", "1"]);
+    for event in ["sadd", "sexpire", "sexpire", "srem", "expired"] {
+        let message = String::from_utf8(listener.reply()).unwrap();
+        assert!(message.contains(&format!("__keyevent@0__:{event}\r\n")), "{event}: {message}");
+    }
+}

@@ -8,12 +8,25 @@ use crate::reply::{Error, Reply};
 use crate::store::{Staged, WrongType};
 
 mod key;
+mod notices;
 mod set;
 mod string;
+
+pub use self::notices::Notice;
 
 /// Runs one op. The reply is the client's once the effects are committed.
 pub fn evaluate(op: &Op, staged: &mut Staged<'_>) -> Reply {
     run(op.database, &op.change, staged).unwrap_or_else(Reply::Error)
+}
+
+/// Runs one op, and adds to `notices` what has happened to which keys, for those who subscribe to that.
+pub fn evaluate_and_notice(op: &Op, staged: &mut Staged<'_>, notices: &mut Vec<Notice>) -> Reply {
+    let (effects, creations) = (staged.changes().effects().len(), staged.changes().creations().len());
+    let reply = evaluate(op, staged);
+    let changes = staged.changes();
+    let creations: Vec<_> = changes.creations()[creations..].iter().map(|at| at - effects).collect();
+    notices.extend(notices::notices(op, &changes.effects()[effects..], &creations));
+    reply
 }
 
 fn run(database: u8, change: &Change, staged: &mut Staged<'_>) -> Result<Reply, Error> {

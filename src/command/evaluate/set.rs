@@ -18,9 +18,8 @@ pub(super) fn saddex(
     (expiry, condition): (Expiry, MemberCondition),
 ) -> Result<Reply, Error> {
     let may = |before: Option<Expiry>| match (condition, before) {
-        (MemberCondition::Any, _) => true,
         (MemberCondition::Existing, before) => before.is_some(),
-        (_, None) => true,
+        (MemberCondition::Any, _) | (_, None) => true,
         (MemberCondition::New, Some(_)) => false,
         (MemberCondition::Later, Some(before)) => expiry > before,
         (MemberCondition::Earlier, Some(before)) => expiry < before,
@@ -42,8 +41,7 @@ pub(super) fn expire_members(
     staged.put_members(database, key, members, expiry, |before| before.is_some())?;
     let mut outcomes = before.into_iter().map(|before| match (answer, before) {
         (ExpireMembersAnswer::Each, None) => -2,
-        (_, None) => 0,
-        (ExpireMembersAnswer::WasChanged, Some(Expiry::NEVER)) => 0,
+        (_, None) | (ExpireMembersAnswer::WasChanged, Some(Expiry::NEVER)) => 0,
         (_, Some(_)) => 1,
     });
     Ok(match answer {
