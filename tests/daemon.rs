@@ -607,6 +607,51 @@ mod the_log {
     }
 }
 
+mod a_subscriber_that_never_reads {
+    use super::*;
+
+    const LIMIT_MB: usize = 4;
+
+    /// Far more than socket buffers and the limit hold.
+    const PUBLISHED_MB: usize = 200;
+
+    const CHANNEL: &str = "secret-channel";
+
+    #[test]
+    fn is_cut_off_and_memory_stays_bounded() {
+        let limit = format!("pubsub {LIMIT_MB}mb 0 0");
+        let daemon = Home::with_options(&["--client-output-buffer-limit", &limit]).start();
+        let (slow, publisher) = (daemon.connect(), daemon.connect());
+        slow.ask(&["SUBSCRIBE", CHANNEL]);
+        let message = "secret-message".repeat(1_000_000 / "secret-message".len());
+        publisher.ask(&["PUBLISH", "nobody-listens", &message]);
+        let before_mb = peak_mb(&publisher);
+        let receivers: Vec<_> =
+            (0..PUBLISHED_MB).map(|_| publisher.ask(&["PUBLISH", CHANNEL, &message])).collect();
+        assert_eq!((&receivers[0], receivers.last().unwrap()), (&integer(1), &integer(0)));
+        let grown_mb = peak_mb(&publisher) - before_mb;
+        assert!(grown_mb < 10 * LIMIT_MB, "{grown_mb} MB more");
+        assert_eq!(info(&publisher, "stats", "client_output_buffer_limit_disconnections"), "1");
+
+        daemon.wait_for_log("client-output-buffer-limit");
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert_eq!(log.matches("WARN").count(), 1, "{log}");
+        assert!(!log.contains("secret"), "{log}");
+    }
+
+    fn peak_mb(client: &Client) -> usize {
+        info(client, "memory", "used_memory_peak").parse::<usize>().unwrap() / 1_000_000
+    }
+
+    fn info(client: &Client, section: &str, field: &str) -> String {
+        let Frame::BulkString(report) = client.ask(&["INFO", section]) else { panic!("no text") };
+        let value =
+            text(&report).lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+        value.to_owned()
+    }
+}
+
 fn assert_misconf(reply: &Frame) {
     assert!(error(reply).starts_with("MISCONF "), "{reply:?}");
 }

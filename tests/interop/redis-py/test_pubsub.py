@@ -1,10 +1,13 @@
 """redis-py's publish and subscribe, blocking and asyncio, and its monitor."""
 
 import asyncio
+import threading
 
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PATIENCE_S = 20
 
@@ -43,33 +46,28 @@ def test_delivers_messages_of_shard_channels(client):
         assert next_message(pubsub) == ("ssubscribe", None, "revoked", 1)
         assert client.spublish("revoked", "token-1") == 1
         assert client.publish("revoked", "token-1") == 0
-        message = pubsub.get_sharded_message(timeout=PATIENCE_S) if hasattr(pubsub, "get_sharded_message") else None
-        message = message or pubsub.get_message(timeout=PATIENCE_S)
-        assert (message["type"], message["channel"], message["data"]) == ("smessage", "revoked", "token-1")
+        assert next_message(pubsub) == ("smessage", None, "revoked", "token-1")
 
 
 def test_delivers_to_a_thread_with_a_handler(client):
-    heard = []
+    heard, is_complete = [], threading.Event()
+
+    def hear(message):
+        heard.append(message["data"])
+        if len(heard) == 1_000:
+            is_complete.set()
+
     with client.pubsub() as pubsub:
-        pubsub.subscribe(revoked=lambda message: heard.append(message["data"]))
+        pubsub.subscribe(revoked=hear)
         thread = pubsub.run_in_thread(sleep_time=0.01)
         try:
             for number in range(1_000):
                 assert client.publish("revoked", number) == 1
+            assert is_complete.wait(PATIENCE_S)
         finally:
             thread.stop()
             thread.join(PATIENCE_S)
-        while pubsub.get_message(timeout=0.1):
-            pass
     assert heard == [str(number) for number in range(1_000)]
-
-
-def test_pings_while_subscribed(client):
-    with client.pubsub() as pubsub:
-        pubsub.subscribe("revoked")
-        next_message(pubsub)
-        pubsub.ping("still there")
-        assert next_message(pubsub)[3] == "still there"
 
 
 def test_tells_who_listens(client):
@@ -89,15 +87,16 @@ def test_delivers_to_asyncio(daemon, protocol):
             async with client.pubsub() as pubsub:
                 await pubsub.subscribe("revoked")
                 await pubsub.get_message(timeout=PATIENCE_S)
-                await asyncio.gather(*(client.publish("revoked", number) for number in range(100)))
-                heard = [(await pubsub.get_message(timeout=PATIENCE_S))["data"] for _ in range(100)]
-                assert sorted(int(data) for data in heard) == list(range(100))
+                await asyncio.gather(*(client.publish("revoked", number) for number in range(50)))
+                heard = [(await pubsub.get_message(timeout=PATIENCE_S))["data"] for _ in range(50)]
+                assert sorted(int(data) for data in heard) == list(range(50))
 
     asyncio.run(scenario())
 
 
 def test_subscribes_again_after_kill_9(daemon, protocol):
-    with redis.Redis(port=daemon.port, protocol=protocol, decode_responses=True) as client:
+    retry = {"retry": Retry(NoBackoff(), 3), "retry_on_error": [redis.ConnectionError]}
+    with redis.Redis(port=daemon.port, protocol=protocol, decode_responses=True, **retry) as client:
         with client.pubsub() as pubsub:
             pubsub.subscribe("revoked")
             next_message(pubsub)
