@@ -372,19 +372,6 @@ fn pubsub_tells_who_listens_to_what() {
 }
 
 #[test]
-fn pubsub_help_is_that_of_redis() {
-    let server = Server::start();
-    run(
-        &mut server.connect(),
-        2,
-        r"
-        > PUBSUB HELP
-        < *14 +PUBSUB\x20<subcommand>\x20[<arg>\x20[value]\x20[opt]\x20...].\x20Subcommands\x20are: +CHANNELS\x20[<pattern>] +\x20\x20\x20\x20Return\x20the\x20currently\x20active\x20channels\x20matching\x20a\x20<pattern>\x20(default:\x20'*'). +NUMPAT +\x20\x20\x20\x20Return\x20number\x20of\x20subscriptions\x20to\x20patterns. +NUMSUB\x20[<channel>\x20...] +\x20\x20\x20\x20Return\x20the\x20number\x20of\x20subscribers\x20for\x20the\x20specified\x20channels,\x20excluding +\x20\x20\x20\x20pattern\x20subscriptions(default:\x20no\x20channels). +SHARDCHANNELS\x20[<pattern>] +\x20\x20\x20\x20Return\x20the\x20currently\x20active\x20shard\x20level\x20channels\x20matching\x20a\x20<pattern>\x20(default:\x20'*'). +SHARDNUMSUB\x20[<shardchannel>\x20...] +\x20\x20\x20\x20Return\x20the\x20number\x20of\x20subscribers\x20for\x20the\x20specified\x20shard\x20level\x20channel(s) +HELP +\x20\x20\x20\x20Prints\x20this\x20help.
-        ",
-    );
-}
-
-#[test]
 fn subscriptions_show_in_client_list_and_info() {
     let server = Server::start();
     let (mut listener, mut other) = (server.connect(), server.connect());

@@ -40,7 +40,7 @@ const KNOWN: &[Known] = &[
                 let begins = |reply: &[u8]| reply.starts_with(before.as_bytes());
                 begins(&replies.subject) && begins(&replies.reference)
             };
-            !request.0.iter().all(is_text) && REPEATING_ERRORS.iter().any(|before| repeats(before))
+            !request.0.iter().all(is_text) && REPEATING_ERRORS.iter().any(repeats)
         },
     },
     Known {
