@@ -1,5 +1,6 @@
 //! Differences that are there on purpose.
 
+use revoked::command::lookup;
 use revoked::limits::CLIENT_NAME_BYTES;
 
 use crate::compare::Replies;
@@ -67,6 +68,14 @@ const KNOWN: &[Known] = &[
                 && request.0.get(2).is_some_and(|name| name.eq_ignore_ascii_case(b"SINTERCARD"))
                 && count.is_none_or(|count| count.parse::<i64>().is_err())
                 && replies.subject == b"-ERR Invalid arguments specified for command\r\n"
+        },
+    },
+    Known {
+        reason: "COMMAND GETKEYS knows of no command that there is not",
+        is_it: |request, replies| {
+            is_subcommand(request, "command", "getkeys")
+                && request.0.get(2).is_some_and(|name| lookup(name).is_none())
+                && replies.subject == b"-ERR Invalid command specified\r\n"
         },
     },
     Known {
