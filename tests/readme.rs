@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use revoked::command::{Argument, ArgumentKind, Group, Run, Spec, TABLE};
+use revoked::command::{Argument, ArgumentKind, Group, Run, Spec, commands};
 
 const BEGIN: &str =
     "<!-- commands: generated from the command table; UPDATE=1 cargo test --test readme -->\n";
@@ -18,7 +18,7 @@ fn the_table_of_commands_is_up_to_date() {
     let readme = fs::read_to_string("README.md").unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("the mark before the table");
     let (table, after) = rest.split_once(END).expect("the mark behind the table");
-    let expected = commands();
+    let expected = table();
     if std::env::var_os("UPDATE").is_some() {
         fs::write("README.md", format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
     } else {
@@ -26,7 +26,7 @@ fn the_table_of_commands_is_up_to_date() {
     }
 }
 
-fn commands() -> String {
+fn table() -> String {
     let mut text = "\n| command | what it does |\n|---|---|\n".to_owned();
     for (group, title) in [
         (Group::Set, "Sets"),
@@ -39,7 +39,7 @@ fn commands() -> String {
         (Group::Cluster, "Cluster"),
     ] {
         let _ = writeln!(text, "| **{title}** | |");
-        let rows = TABLE.iter().filter(|spec| spec.group == group).flat_map(runnable);
+        let rows = commands().filter(|spec| spec.group == group).flat_map(runnable);
         rows.for_each(|spec| text.push_str(&row(spec)));
     }
     text + "\n"

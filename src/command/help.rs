@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ahash::AHashMap;
 
-use super::{Argument, ArgumentKind, Environment, Run, Session, Spec, TABLE, lookup};
+use super::{Argument, ArgumentKind, Environment, Run, Session, Spec, commands, lookup};
 use crate::reply::Reply;
 use crate::request::Request;
 
@@ -13,7 +13,7 @@ const INDENT: &str = "    ";
 
 /// The lines of each command that has subcommands, by its name.
 static LINES: LazyLock<AHashMap<&'static str, Vec<String>>> = LazyLock::new(|| {
-    let commands = TABLE.iter().filter(|spec| !spec.subcommands.is_empty());
+    let commands = commands().filter(|spec| !spec.subcommands.is_empty());
     commands.map(|spec| (spec.name, lines(spec))).collect()
 });
 
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn help_lists_the_subcommands_that_there_are() {
         let environment = environment(None);
-        for spec in TABLE.iter().filter(|spec| !spec.subcommands.is_empty()) {
+        for spec in commands().filter(|spec| !spec.subcommands.is_empty()) {
             let words = format!("{} help", spec.name);
             if !spec.subcommands.iter().any(|subcommand| subcommand.name.ends_with("|help")) {
                 continue;
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn arguments_are_written_as_redis_writes_them() {
-        let find = |name: &str| TABLE.iter().flat_map(|spec| spec.subcommands).find(|spec| spec.name == name);
+        let find = |name: &str| commands().flat_map(|spec| spec.subcommands).find(|spec| spec.name == name);
         let usage =
             |name: &str| find(name).unwrap().arguments.iter().map(usage).collect::<Vec<_>>().join(" ");
         assert_eq!(usage("slowlog|get"), "[<count>]");

@@ -2,7 +2,7 @@
 
 use super::glob::{self, Case};
 use super::{
-    Argument, ArgumentKind, Environment, Flag, Group, KeyUse, Keys, Places, Run, Session, Spec, TABLE,
+    Argument, ArgumentKind, Environment, Flag, Group, KeyUse, Keys, Places, Run, Session, Spec, commands,
     lookup, rows,
 };
 use crate::limits::COMMAND_NAMES;
@@ -11,16 +11,16 @@ use crate::request::{Request, parse_integer};
 
 /// COMMAND alone.
 pub(super) fn command(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
-    Reply::Array(TABLE.iter().map(describe).collect())
+    Reply::Array(commands().map(describe).collect())
 }
 
 pub(super) fn command_count(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
-    Reply::count(TABLE.len())
+    Reply::count(commands().count())
 }
 
 pub(super) fn command_info(_: &mut Session, _: &Environment, request: Request<'_>) -> Reply {
     match names_in(request) {
-        Ok(None) => Reply::Array(TABLE.iter().map(describe).collect()),
+        Ok(None) => Reply::Array(commands().map(describe).collect()),
         Ok(Some(names)) => {
             Reply::Array(names.map(|name| find_row(name).map_or(Reply::Null, describe)).collect())
         }
@@ -30,7 +30,7 @@ pub(super) fn command_info(_: &mut Session, _: &Environment, request: Request<'_
 
 pub(super) fn command_docs(_: &mut Session, _: &Environment, request: Request<'_>) -> Reply {
     match names_in(request) {
-        Ok(None) => documents(TABLE.iter()),
+        Ok(None) => documents(commands()),
         Ok(Some(names)) => documents(names.filter_map(find_row)),
         Err(error) => error.into(),
     }
@@ -319,7 +319,8 @@ impl KeyUse {
 }
 
 impl Group {
-    fn name(self) -> &'static str {
+    /// Redis's word for it.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Connection => "connection",
             Self::Generic => "generic",

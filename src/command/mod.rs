@@ -355,9 +355,14 @@ pub struct Command {
     pub spec: &'static Spec,
 }
 
+/// The rows of all commands, without their subcommands.
+pub fn commands() -> impl Iterator<Item = &'static Spec> {
+    TABLE.iter().copied().flatten()
+}
+
 /// All rows with their subcommands, in the order of the counters.
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
-    TABLE.iter().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands))
+    commands().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands))
 }
 
 /// Finds the command that a request names, and checks the number of its arguments.
