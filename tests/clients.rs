@@ -90,7 +90,9 @@ mod redis_rs {
             let mut subscriber = client(daemon.port, protocol).get_connection().unwrap();
             let mut publisher = client(daemon.port, protocol).get_connection().unwrap();
             let mut pubsub = subscriber.as_pubsub();
-            pubsub.subscribe(&["revoked", "restored"]).unwrap();
+            // One by one: the crate waits for one confirmation a call, however many names it has.
+            pubsub.subscribe("revoked").unwrap();
+            pubsub.subscribe("restored").unwrap();
             pubsub.psubscribe("rev*").unwrap();
             let receivers: [usize; 3] = ["revoked", "restored", "other"]
                 .map(|channel| publisher.publish(channel, &b"\x00\r\n"[..]).unwrap());

@@ -111,13 +111,13 @@ impl<'a> KillFilter<'a> {
 
     fn takes(&self, client: &Client) -> bool {
         self.id.is_none_or(|id| client.id as i64 == id)
-            && self.address.is_none_or(|given| is_shown_as(client.peer_address, given))
-            && self.local_address.is_none_or(|given| is_shown_as(client.local_address, given))
+            && self.address.is_none_or(|given| is_shown_as(&client.peer_address, given))
+            && self.local_address.is_none_or(|given| is_shown_as(&client.local_address, given))
             && self.of_type.is_none_or(|of_type| of_type.is_that_of(client))
     }
 }
 
-fn is_shown_as(address: impl ToString, given: &[u8]) -> bool {
+fn is_shown_as(address: &impl ToString, given: &[u8]) -> bool {
     address.to_string().as_bytes() == given
 }
 
