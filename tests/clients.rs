@@ -90,7 +90,7 @@ mod redis_rs {
             let mut subscriber = client(daemon.port, protocol).get_connection().unwrap();
             let mut publisher = client(daemon.port, protocol).get_connection().unwrap();
             let mut pubsub = subscriber.as_pubsub();
-            // One by one: the crate waits for one confirmation, however many channels there are.
+            // One by one: the crate waits for one confirmation a call, however many names it has.
             pubsub.subscribe("revoked").unwrap();
             pubsub.subscribe("restored").unwrap();
             pubsub.psubscribe("rev*").unwrap();

@@ -17,12 +17,12 @@ const END: &str = "<!-- end of commands -->";
 fn the_table_of_commands_is_up_to_date() {
     let readme = fs::read_to_string("README.md").unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("the mark before the table");
-    let (table, after) = rest.split_once(END).expect("the mark behind the table");
+    let (found, after) = rest.split_once(END).expect("the mark behind the table");
     let expected = table();
     if std::env::var_os("UPDATE").is_some() {
         fs::write("README.md", format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
     } else {
-        assert_eq!(table, expected, "run UPDATE=1 cargo test --test readme");
+        assert_eq!(found, expected, "run UPDATE=1 cargo test --test readme");
     }
 }
 
