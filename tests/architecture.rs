@@ -55,7 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("op", &["expiry"]),
     ("effect", &["expiry"]),
     ("pubsub", &["clients", "outbox", "resp", "reply", "glob", "limits"]),
-    ("monitor", &["clients", "outbox", "request", "limits"]),
+    ("monitor", &["clients", "outbox", "limits"]),
     ("clients", &["outbox"]),
     ("outbox", &["limits"]),
     ("resp", &["request", "reply", "limits"]),

@@ -178,34 +178,11 @@ pub(super) fn monitor(session: &mut Session, environment: &Environment, _: Reque
     Reply::OK
 }
 
-/// Whether an argument of a request is a secret, and hidden from monitors: what AUTH and HELLO are given.
-#[must_use]
-pub fn is_secret(request: Request<'_>, place: usize) -> bool {
-    let is = |place: usize, word: &[u8]| request.arg(place).eq_ignore_ascii_case(word);
-    let is_behind_auth = || (2..place).rev().take(2).any(|before| is(before, b"auth"));
-    place > 0 && (is(0, b"auth") || (is(0, b"hello") && is_behind_auth()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{environment, request, session};
     use super::*;
     use crate::clients::End;
-
-    #[test]
-    fn secrets_are_those_that_auth_and_hello_are_given() {
-        let secrets = |words: &str| -> Vec<usize> {
-            let request = request(words);
-            let request = request.as_request();
-            (0..request.len()).filter(|&place| is_secret(request, place)).collect()
-        };
-        assert_eq!(secrets("AUTH secret"), [1]);
-        assert_eq!(secrets("auth default secret more"), [1, 2, 3]);
-        assert_eq!(secrets("HELLO 3 AUTH default secret SETNAME me"), [3, 4]);
-        assert_eq!(secrets("HELLO 3 SETNAME me auth default secret"), [5, 6]);
-        assert_eq!(secrets("HELLO 3 auth"), Vec::<usize>::new());
-        assert_eq!(secrets("SADD auth auth secret"), Vec::<usize>::new());
-    }
 
     #[test]
     fn kill_takes_those_for_whom_all_holds() {

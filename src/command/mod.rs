@@ -22,7 +22,6 @@ use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
-pub use self::client::is_secret;
 pub use self::evaluate::{Notice, evaluate, evaluate_and_notice};
 pub use self::monitoring::{note_slow, redacted};
 pub use self::session::{REDIS_VERSION, Session, selected_database};

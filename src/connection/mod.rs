@@ -581,11 +581,10 @@ impl Connection {
 
     /// Shows monitors a command that was executed.
     fn show(&self, command: Command, request: Request<'_>) {
-        let monitors = &self.services.environment.monitors;
-        if monitors.are_there() && !command.spec.has(Flag::Admin) {
-            monitors.show(&Executed {
-                request,
-                is_secret: command::is_secret,
+        let environment = &self.services.environment;
+        if environment.monitors.are_there() && !command.spec.has(Flag::Admin) {
+            environment.monitors.show(&Executed {
+                arguments: command::redacted(environment, command, request),
                 at: since_epoch(),
                 database: self.session.database(),
                 client: self.client().peer_address,
