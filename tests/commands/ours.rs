@@ -341,6 +341,8 @@ fn client_help_explains_what_there_is_here() {
         "
         > CLIENT HELP x
         < -ERR wrong number of arguments for 'client|help' command
+        > PUBSUB HELP x
+        < -ERR wrong number of arguments for 'pubsub|help' command
         ",
     );
     let help = String::from_utf8(client.ask(&["CLIENT", "HELP"])).unwrap();
