@@ -46,15 +46,25 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) enum Value {
     String(Box<[u8]>),
-    Set(ContainerId, Set),
+    /// Behind a pointer, so that a key that is a token's id and holds nothing weighs no more than it must.
+    Set(Box<Container>),
 }
+
+/// A set, and the id by which the journal knows it.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) id: ContainerId,
+    pub(super) set: Set,
+}
+
+const _: () = assert!(size_of::<Key>() == 40);
 
 impl Key {
     /// Whether the key is there at this time: neither has it ended, nor have all its members.
     pub(super) fn is_live(&self, now_ms: i64) -> bool {
         let is_empty = match &self.value {
             Value::String(_) => false,
-            Value::Set(_, set) => set.is_empty_at(now_ms),
+            Value::Set(container) => container.set.is_empty_at(now_ms),
         };
         !self.expiry.is_due(now_ms) && !is_empty
     }
@@ -68,7 +78,7 @@ impl Expires for Key {
     fn earliest(&self) -> Expiry {
         match &self.value {
             Value::String(_) => self.expiry,
-            Value::Set(_, set) => self.expiry.min(set.earliest()),
+            Value::Set(container) => self.expiry.min(container.set.earliest()),
         }
     }
 }
@@ -106,7 +116,7 @@ impl Removed {
     pub fn len(&self) -> usize {
         let weight = |key: &Key| match &key.value {
             Value::String(_) => 1,
-            Value::Set(_, set) => 1 + set.len(),
+            Value::Set(container) => 1 + container.set.len(),
         };
         let keys = self.0.iter().flat_map(Table::iter).chain(&self.1);
         // Counting stops where the exact number no longer matters: there may be millions of keys.
@@ -230,10 +240,10 @@ impl Keyspace {
         let mut swept = Swept::default();
         for (number, Database { keys, ending }) in (0..DATABASES).zip(databases) {
             let decide = |key: &mut Key, budget: &mut usize| {
-                if let Value::Set(_, set) = &mut key.value
+                if let Value::Set(container) = &mut key.value
                     && !key.expiry.is_due(now_ms)
                 {
-                    set.sweep(now_ms, budget, hasher);
+                    container.set.sweep(now_ms, budget, hasher);
                 }
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
             };
@@ -261,7 +271,7 @@ impl Keyspace {
             }
             Effect::SetCreated { database, container, key, expiry } => {
                 self.next_container = ContainerId(container.0.saturating_add(1)).max(self.next_container);
-                let value = Value::Set(*container, Set::new());
+                let value = Value::Set(Box::new(Container { id: *container, set: Set::new() }));
                 let key = Key { name: key.as_ref().into(), expiry: *expiry, value };
                 self.put(*database, key, removed)
             }
@@ -355,7 +365,7 @@ impl Keyspace {
     ) -> Result<(&mut Set, &RandomState), Misfit> {
         let (Database { keys, .. }, hasher) = self.database(database)?;
         match keys.get_mut(hash_of(hasher, name), |key| *key.name == *name).map(|key| &mut key.value) {
-            Some(Value::Set(found, set)) if *found == container => Ok((set, hasher)),
+            Some(Value::Set(found)) if found.id == container => Ok((&mut found.set, hasher)),
             Some(_) => Err(Misfit::NoSuchContainer),
             None => Err(Misfit::NoSuchKey),
         }

@@ -452,11 +452,11 @@ impl<'a> Held<'a> {
     fn unchanged(key: &'a Key, now_ms: i64) -> Self {
         let value = match &key.value {
             Value::String(string) => StagedValue::Unchanged(string),
-            Value::Set(container, set) => StagedValue::Set(StagedSet {
-                container: *container,
-                base: Some(set),
+            Value::Set(container) => StagedValue::Set(StagedSet {
+                container: container.id,
+                base: Some(&container.set),
                 members: HashTable::new(),
-                len: set.len_at(now_ms),
+                len: container.set.len_at(now_ms),
             }),
         };
         Self { expiry: key.expiry, value }

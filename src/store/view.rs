@@ -172,7 +172,7 @@ impl<'a> View<'a> {
         let found = self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?;
         let value = match &found.value {
             Value::String(string) => ValueView::String(string),
-            Value::Set(_, set) => ValueView::Set(self.set_view(Some(set), None)),
+            Value::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
         };
         Some(KeyView { expiry: found.expiry, value })
     }
@@ -225,7 +225,7 @@ impl<'a> View<'a> {
                 if key.is_live(self.now_ms) && self.is_unchanged(database, &key.name) {
                     visit(
                         &key.name,
-                        if matches!(key.value, Value::Set(..)) { Type::Set } else { Type::String },
+                        if matches!(key.value, Value::Set(_)) { Type::Set } else { Type::String },
                     );
                 }
             }),
