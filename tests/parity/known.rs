@@ -66,7 +66,7 @@ const KNOWN: &[Known] = &[
             let count = request.0.get(3).and_then(|count| std::str::from_utf8(count).ok());
             is_subcommand(request, "command", "getkeys")
                 && request.0.get(2).is_some_and(|name| name.eq_ignore_ascii_case(b"SINTERCARD"))
-                && count.is_none_or(|count| count.parse::<i64>().is_err())
+                && !count.is_some_and(is_plain_number)
                 && replies.subject == b"-ERR Invalid arguments specified for command\r\n"
         },
     },
@@ -153,6 +153,10 @@ const AVOIDED: &[Avoided] = &[
         is_it: |request| request.name() == "command" && request.0.len() == 1,
     },
 ];
+
+fn is_plain_number(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
+}
 
 fn is_subcommand(request: &Request, name: &str, subcommand: &str) -> bool {
     request.name() == name
