@@ -1,26 +1,30 @@
 //! Random histories, with restarts of every kind in between, against a model that is plain enough to be right.
+//!
+//! Things end while a history runs. When the daemon handled a request is known but for the time between sending it and
+//! receiving its reply: where an end lies in between, the daemon may be in one of several states, and all that fit its
+//! replies are kept in mind.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod model;
+mod request;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::iter::once;
+use std::time::SystemTime;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rusqlite::Row;
 
+use model::{DATABASES, End, Key, Keys, Model, Value, Window, fit};
+use request::{Clock, Request};
 use support::process::{Client, Daemon, Frame, Home, encode, integer, open_read_only, simple, strings};
 
 const CONNECTIONS: usize = 3;
-
-/// How many databases the daemon has.
-const DATABASES: u8 = 16;
-
-/// Larger than any set or database here: one step of a scan finds all.
-const ALL: &[u8] = b"1000";
 
 proptest! {
     #![proptest_config(config())]
@@ -31,7 +35,7 @@ proptest! {
         for step in steps {
             run.take(step);
         }
-        run.restart(End::Kill);
+        run.restart(Stop::Kill);
     }
 }
 
@@ -42,249 +46,127 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, max_shrink_iters: 500, failure_persistence: None, ..usual }
 }
 
-#[derive(Clone)]
-struct Request(Vec<Vec<u8>>);
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<_> = self.0.iter().map(|word| format!("\"{}\"", word.escape_ascii())).collect();
-        f.write_str(&words.join(" "))
-    }
-}
-
 #[derive(Debug, Clone)]
 enum Step {
     Pipeline { connection: usize, requests: Vec<Request> },
-    Restart(End),
+    Restart(Stop),
 }
 
 /// How the daemon ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+enum Stop {
     Sigterm,
     Kill,
     Shutdown,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let pipeline = (0..CONNECTIONS, vec(request(), 1..16))
+    let pipeline = (0..CONNECTIONS, request::pipeline())
         .prop_map(|(connection, requests)| Step::Pipeline { connection, requests });
-    let restart = select(vec![End::Sigterm, End::Kill, End::Shutdown]).prop_map(Step::Restart);
+    let restart = select(vec![Stop::Sigterm, Stop::Kill, Stop::Shutdown]).prop_map(Step::Restart);
     prop_oneof![15 => pipeline, 1 => restart]
-}
-
-fn request() -> impl Strategy<Value = Request> {
-    let words = |name: &'static str, rest: BoxedStrategy<Vec<Vec<u8>>>| {
-        rest.prop_map(move |rest| Request([vec![name.into()], rest].concat()))
-    };
-    prop_oneof![
-        12 => words("SADD", key_and_members(1..5)),
-        6 => words("SREM", key_and_members(1..4)),
-        2 => words("SISMEMBER", key_and_members(1..2)),
-        2 => words("SMISMEMBER", key_and_members(1..4)),
-        2 => words("SMEMBERS", key_and_members(0..1)),
-        2 => words("SCARD", key_and_members(0..1)),
-        2 => words("SSCAN", key().prop_map(|key| vec![key, b"0".into(), b"COUNT".into(), ALL.into()]).boxed()),
-        2 => words("DEL", vec(key(), 1..3).boxed()),
-        1 => words("UNLINK", vec(key(), 1..3).boxed()),
-        2 => words("EXISTS", vec(key(), 1..4).boxed()),
-        1 => words("TYPE", vec(key(), 1).boxed()),
-        1 => words("KEYS", vec(pattern(), 1).boxed()),
-        1 => words("SCAN", pattern().prop_map(scan_all).boxed()),
-        1 => words("DBSIZE", Just(vec![]).boxed()),
-        1 => words("FLUSHDB", Just(vec![]).boxed()),
-        1 => words("FLUSHALL", Just(vec![b"ASYNC".into()]).boxed()),
-        4 => words("SELECT", select(vec!["0", "1", "15", "16"]).prop_map(|db| vec![db.into()]).boxed()),
-        // What is refused must not disturb the order of the others.
-        1 => words("SADD", Just(vec![b"k".into()]).boxed()),
-    ]
-}
-
-/// Few, so that requests meet: empty ones, binary ones, and texts that are kept in a form of their own.
-fn key() -> BoxedStrategy<Vec<u8>> {
-    let keys: [&[u8]; 5] = [b"k", b"kk", b"", b"\xff\x00\r\n", &[b'x'; 300]];
-    select(keys.map(<[u8]>::to_vec).to_vec()).boxed()
-}
-
-fn member() -> BoxedStrategy<Vec<u8>> {
-    let members: [&[u8]; 13] = [
-        b"a",
-        b"b",
-        b"",
-        b"nul\0",
-        b"\xff\xfe\x00",
-        b"1",
-        b"01",
-        b"00ff",
-        b"00FF",
-        "\u{e9}".as_bytes(),
-        b"7f3e8a52-0b1c-4d2e-9f60-718293a4b5c6",
-        b"7F3E8A52-0B1C-4D2E-9F60-718293A4B5C6",
-        &[b'y'; 3000],
-    ];
-    select(members.map(<[u8]>::to_vec).to_vec()).boxed()
-}
-
-fn key_and_members(count: std::ops::Range<usize>) -> BoxedStrategy<Vec<Vec<u8>>> {
-    (key(), vec(member(), count)).prop_map(|(key, members)| [vec![key], members].concat()).boxed()
-}
-
-/// Those that the model knows: all, and all with `k` in front.
-fn pattern() -> BoxedStrategy<Vec<u8>> {
-    select(vec![b"*".to_vec(), b"k*".to_vec()]).boxed()
-}
-
-fn scan_all(pattern: Vec<u8>) -> Vec<Vec<u8>> {
-    vec![b"0".into(), b"MATCH".into(), pattern, b"COUNT".into(), ALL.into()]
-}
-
-type Sets = BTreeMap<(u8, Vec<u8>), BTreeSet<Vec<u8>>>;
-
-/// What the daemon should hold, and what it should answer.
-#[derive(Default)]
-struct Model {
-    /// By database and key. None is empty.
-    sets: Sets,
-}
-
-impl Model {
-    fn answer(&mut self, database: &mut u8, request: &Request) -> Frame {
-        let (name, rest) = request.0.split_first().unwrap();
-        let key = rest.first().cloned().unwrap_or_default();
-        let members = rest.get(1..).unwrap_or_default();
-        let place = (*database, key.clone());
-        match name.as_slice() {
-            b"SADD" if members.is_empty() => {
-                Frame::Error("ERR wrong number of arguments for 'sadd' command".into())
-            }
-            b"SADD" => {
-                let set = self.sets.entry(place).or_default();
-                integer(members.iter().filter(|member| set.insert((*member).clone())).count())
-            }
-            b"SREM" => self.remove(&place, members),
-            b"SISMEMBER" => integer(usize::from(self.set(&place).contains(&members[0]))),
-            b"SMISMEMBER" => {
-                let set = self.set(&place);
-                Frame::Array(
-                    members.iter().map(|member| integer(usize::from(set.contains(member)))).collect(),
-                )
-            }
-            b"SMEMBERS" => bulk_strings(self.set(&place)),
-            b"SSCAN" => scanned(self.set(&place)),
-            b"SCARD" => integer(self.set(&place).len()),
-            b"DEL" | b"UNLINK" => {
-                let mut remove = |key: &Vec<u8>| self.sets.remove(&(*database, key.clone())).is_some();
-                integer(rest.iter().filter(|key| remove(key)).count())
-            }
-            b"EXISTS" => {
-                let exists = |key: &&Vec<u8>| self.sets.contains_key(&(*database, (*key).clone()));
-                integer(rest.iter().filter(exists).count())
-            }
-            b"TYPE" => simple(if self.sets.contains_key(&place) { "set" } else { "none" }),
-            b"KEYS" => bulk_strings(self.keys(*database, &key)),
-            b"SCAN" => scanned(self.keys(*database, &rest[2])),
-            b"DBSIZE" => integer(self.keys(*database, b"*").len()),
-            b"FLUSHDB" => {
-                self.sets.retain(|(of, _), _| of != database);
-                simple("OK")
-            }
-            b"FLUSHALL" => {
-                self.sets.clear();
-                simple("OK")
-            }
-            b"SELECT" => select_database(database, &key),
-            other => panic!("the model does not know {}", other.escape_ascii()),
-        }
-    }
-
-    fn set(&self, place: &(u8, Vec<u8>)) -> BTreeSet<Vec<u8>> {
-        self.sets.get(place).cloned().unwrap_or_default()
-    }
-
-    fn remove(&mut self, place: &(u8, Vec<u8>), members: &[Vec<u8>]) -> Frame {
-        let Some(set) = self.sets.get_mut(place) else { return integer(0) };
-        let removed = members.iter().filter(|member| set.remove(*member)).count();
-        self.sets.retain(|_, set| !set.is_empty());
-        integer(removed)
-    }
-
-    fn keys(&self, database: u8, pattern: &[u8]) -> BTreeSet<Vec<u8>> {
-        let prefix = pattern.strip_suffix(b"*").unwrap();
-        let is_wanted = |(of, key): &&(u8, Vec<u8>)| *of == database && key.starts_with(prefix);
-        self.sets.keys().filter(is_wanted).map(|(_, key)| key.clone()).collect()
-    }
-}
-
-fn select_database(database: &mut u8, number: &[u8]) -> Frame {
-    let number = std::str::from_utf8(number).unwrap().parse().unwrap();
-    if number >= DATABASES {
-        return Frame::Error("ERR DB index is out of range".into());
-    }
-    *database = number;
-    simple("OK")
-}
-
-fn bulk_strings(strings: impl IntoIterator<Item = Vec<u8>>) -> Frame {
-    Frame::Array(strings.into_iter().map(|string| Frame::BulkString(string.into())).collect())
-}
-
-/// A scan that found all there is in one step.
-fn scanned(strings: BTreeSet<Vec<u8>>) -> Frame {
-    Frame::Array(vec![Frame::BulkString("0".into()), bulk_strings(strings)])
 }
 
 /// A daemon and the model of it.
 struct Run {
     home: Home,
     daemon: Option<Daemon>,
-    connections: Vec<Connection>,
-    model: Model,
-}
-
-struct Connection {
-    client: Client,
-    database: u8,
+    connections: Vec<Client>,
+    start_ms: i64,
+    /// All absolute times that a request has named.
+    moments: BTreeSet<i64>,
+    /// The states that the daemon may be in, by its replies so far.
+    possible: Vec<Model>,
 }
 
 impl Run {
     fn new() -> Self {
         // What the policy makes of a crash is another test's matter; this one has no time to wait for the disk.
         let home = Home::with_options(&["--appendfsync", "no"]);
-        let mut run = Self { home, daemon: None, connections: Vec::new(), model: Model::default() };
+        let mut run = Self {
+            home,
+            daemon: None,
+            connections: Vec::new(),
+            start_ms: now_ms(),
+            moments: BTreeSet::new(),
+            possible: vec![Model::default()],
+        };
         run.start();
         run
     }
 
     fn start(&mut self) {
         let daemon = self.home.start();
-        let connect = || Connection { client: daemon.connect(), database: 0 };
-        self.connections = std::iter::repeat_with(connect).take(CONNECTIONS).collect();
+        self.connections = std::iter::repeat_with(|| daemon.connect()).take(CONNECTIONS).collect();
+        self.possible = std::mem::take(&mut self.possible).into_iter().map(Model::restarted).collect();
         self.daemon = Some(daemon);
     }
 
     fn take(&mut self, step: Step) {
         match step {
             Step::Pipeline { connection, requests } => self.ask(connection, &requests),
-            Step::Restart(end) => self.restart(end),
+            Step::Restart(stop) => self.restart(stop),
         }
     }
 
     fn ask(&mut self, connection: usize, requests: &[Request]) {
-        let Connection { client, database } = &mut self.connections[connection];
-        let words: Vec<_> = requests.iter().map(|request| request.0.clone()).collect();
-        for (request, reply) in requests.iter().zip(client.ask_all(&words)) {
-            assert_eq!(ordered(request, reply), self.model.answer(database, request), "{request:?}");
+        let sent_ms = now_ms();
+        let clock = Clock { start_ms: self.start_ms, now_ms: sent_ms };
+        self.moments.extend(requests.iter().flat_map(|request| request.moments(clock)));
+        let words: Vec<_> = requests.iter().map(|request| request.words(clock)).collect();
+        let replies = self.connections[connection].ask_all(&words);
+        let window = Window { sent_ms, received_ms: now_ms() };
+        self.advance(sent_ms);
+        for ((words, reply), request) in words.iter().zip(&replies).zip(requests) {
+            self.answer(connection, words, window, reply).unwrap_or_else(|expected| {
+                panic!("{request:?}\nwas answered {reply:?}\nrather than   {expected}");
+            });
         }
     }
 
-    fn restart(&mut self, end: End) {
+    /// Goes on to the states that the daemon may be in if it answered so; an error tells what was expected.
+    fn answer(
+        &mut self,
+        connection: usize,
+        words: &[Vec<u8>],
+        window: Window,
+        reply: &Frame,
+    ) -> Result<(), String> {
+        let (mut possible, mut expected) = (Vec::new(), BTreeSet::new());
+        for before in std::mem::take(&mut self.possible) {
+            let later = self.moments.range(before.now_ms + 1..=window.received_ms.max(before.now_ms + 1));
+            let later = later.filter(|&&moment| moment <= window.received_ms);
+            for moment in once(&before.now_ms).chain(later) {
+                let mut model = before.clone().at(*moment);
+                let answer = model.answer(connection, words, window);
+                if !answer.fits(reply) {
+                    expected.insert(format!("{answer:?}"));
+                } else if !possible.contains(&model) {
+                    possible.push(model);
+                }
+            }
+        }
+        self.possible = possible;
+        if self.possible.is_empty() { Err(Vec::from_iter(expected).join(" or ")) } else { Ok(()) }
+    }
+
+    fn advance(&mut self, now_ms: i64) {
+        self.possible =
+            std::mem::take(&mut self.possible).into_iter().map(|model| model.at(now_ms)).collect();
+        // Those that differed in what has ended by now are the same.
+        let distinct =
+            |kept: Vec<Model>, model| if kept.contains(&model) { kept } else { [kept, vec![model]].concat() };
+        self.possible = std::mem::take(&mut self.possible).into_iter().fold(Vec::new(), distinct);
+    }
+
+    fn restart(&mut self, stop: Stop) {
         self.compare();
         let daemon = self.daemon.take().unwrap();
-        match end {
-            End::Sigterm => daemon.stop(),
-            End::Kill => daemon.kill(),
-            End::Shutdown => {
-                self.connections[0].client.send(&encode(&["SHUTDOWN"])).unwrap();
+        match stop {
+            Stop::Sigterm => daemon.stop(),
+            Stop::Kill => daemon.kill(),
+            Stop::Shutdown => {
+                self.connections[0].send(&encode(&["SHUTDOWN"])).unwrap();
                 assert_eq!(daemon.ended().code, Some(0));
             }
         }
@@ -292,79 +174,156 @@ impl Run {
         self.compare();
     }
 
-    /// Compares all that there is: by KEYS and SMEMBERS, by scanning step by step, and by SQL.
-    fn compare(&self) {
+    /// Compares all that there is: as commands show it one by one, by scanning step by step, and by SQL.
+    fn compare(&mut self) {
         let client = self.daemon.as_ref().unwrap().connect();
-        assert_eq!(sets_by_keys(&client), self.model.sets);
-        assert_eq!(sets_by_scanning(&client), self.model.sets);
-        self.compare_sql();
+        self.compare_with("commands", |_| shown(&client), Clone::clone);
+        self.compare_with("SCAN", |_| scanned(&client), without_ends);
+        self.compare_with("the views", Self::in_views, as_in_views);
     }
 
-    fn compare_sql(&self) {
-        let revocations = self.model.sets.iter().flat_map(|((database, key), members)| {
-            members.iter().map(move |member| (*database, key.clone(), member.clone()))
-        });
-        assert_eq!(
-            self.query("SELECT database, key, member FROM revocations"),
-            revocations.collect::<Vec<_>>()
-        );
-        let keys = self.model.sets.keys().map(|(database, key)| (*database, key.clone(), b"set".to_vec()));
-        assert_eq!(self.query("SELECT database, key, type FROM keys"), keys.collect::<Vec<_>>());
-    }
-
-    /// The rows of a number and two texts or blobs, in order.
-    fn query(&self, sql: &str) -> Vec<(u8, Vec<u8>, Vec<u8>)> {
-        let reader = open_read_only(&self.home.data_file());
-        let mut statement = reader.prepare(sql).unwrap();
-        let bytes = |row: &Row<'_>, column| row.get_ref(column).unwrap().as_bytes().unwrap().to_vec();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, bytes(row, 1), bytes(row, 2)))).unwrap();
-        let mut rows: Vec<_> = rows.map(Result::unwrap).collect();
-        rows.sort();
-        rows
-    }
-}
-
-/// The reply with everything in order that has none of its own.
-fn ordered(request: &Request, reply: Frame) -> Frame {
-    let sorted = |frame: &Frame| {
-        let mut strings = strings(frame);
-        strings.sort();
-        bulk_strings(strings)
-    };
-    match (request.0[0].as_slice(), reply) {
-        (b"SMEMBERS" | b"KEYS", reply @ Frame::Array(_)) => sorted(&reply),
-        (b"SSCAN" | b"SCAN", Frame::Array(parts)) if parts.len() == 2 => {
-            Frame::Array(vec![parts[0].clone(), sorted(&parts[1])])
+    /// Looks until nothing ended meanwhile: that is as often as something may end, at most.
+    fn compare_with(&mut self, by: &str, look: impl Fn(&Self) -> Keys, model: impl Fn(&Keys) -> Keys) {
+        loop {
+            let sent_ms = now_ms();
+            let found = look(self);
+            // The views' clock is read to the millisecond, the one before or the one behind.
+            if self.moments.range(sent_ms - 1..=now_ms() + 1).next().is_none() {
+                self.advance(sent_ms);
+                let expected: Vec<_> = self.possible.iter().map(|possible| model(&possible.keys)).collect();
+                let fits: Vec<_> = expected.iter().map(|expected| fit(expected, &found)).collect();
+                assert!(fits.contains(&true), "by {by}, there is\n{found:?}\nrather than\n{expected:?}");
+                let mut fits = fits.into_iter();
+                return self.possible.retain(|_| fits.next() == Some(true));
+            }
         }
-        (_, reply) => reply,
+    }
+
+    fn in_views(&self) -> Keys {
+        let mut found = Keys::new();
+        let reader = open_read_only(&self.home.data_file());
+        let in_ms = "CAST(round(unixepoch(expires, 'subsec') * 1000) AS INTEGER)";
+        let bytes = |row: &Row<'_>, column| match row.get_ref(column).unwrap() {
+            rusqlite::types::ValueRef::Null => Vec::new(),
+            value => value.as_bytes().unwrap().to_vec(),
+        };
+        let place = |row: &Row<'_>| (row.get(0).unwrap(), bytes(row, 1));
+        let end = |row: &Row<'_>| row.get::<_, Option<i64>>(4).unwrap().map_or(End::NEVER, End::at);
+        let select = format!("SELECT database, key, type, value, {in_ms} FROM keys");
+        let mut statement = reader.prepare(&select).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let value = match bytes(row, 2).as_slice() {
+                b"set" => Value::Set(BTreeMap::new()),
+                b"string" => Value::String(bytes(row, 3)),
+                other => panic!("{}", other.escape_ascii()),
+            };
+            let before = found.insert(place(row), Key { end: end(row), value });
+            assert_eq!(before, None, "a key has one row");
+        }
+        let select = format!("SELECT database, key, member, '', {in_ms} FROM revocations");
+        let mut statement = reader.prepare(&select).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let Some(Key { value: Value::Set(set), .. }) = found.get_mut(&place(row)) else {
+                panic!("a member of no set: {:?}", place(row));
+            };
+            assert_eq!(set.insert(bytes(row, 2), end(row)), None, "a member has one row");
+        }
+        // The view says of itself that it has sets whose members have all ended.
+        found.retain(|_, key| !matches!(&key.value, Value::Set(set) if set.is_empty()));
+        found
     }
 }
 
-fn sets_by_keys(client: &Client) -> Sets {
-    let mut sets = Sets::new();
+/// The views say of a member when it ends, be it with its key.
+fn as_in_views(keys: &Keys) -> Keys {
+    let mut keys = keys.clone();
+    for Key { end: end_of_key, value } in keys.values_mut() {
+        if let Value::Set(set) = value {
+            set.values_mut().for_each(|end| *end = end.or_earlier(*end_of_key));
+        }
+    }
+    keys
+}
+
+/// As a scan shows it: no strings, and no ends.
+fn without_ends(keys: &Keys) -> Keys {
+    let mut keys = keys.clone();
+    for Key { end, value } in keys.values_mut() {
+        *end = End::NEVER;
+        match value {
+            Value::String(string) => string.clear(),
+            Value::Set(set) => set.values_mut().for_each(|end| *end = End::NEVER),
+        }
+    }
+    keys
+}
+
+/// All that there is, with its ends. What ends meanwhile may be there by half.
+fn shown(client: &Client) -> Keys {
+    let mut found = Keys::new();
     for database in 0..DATABASES {
         client.ask(&["SELECT", &database.to_string()]);
-        let keys = strings(&client.ask(&["KEYS", "*"]));
-        assert_eq!(client.ask(&["DBSIZE"]), integer(keys.len()));
+        let replies = client.ask_all(&[vec!["KEYS", "*"], vec!["DBSIZE"]]);
+        let keys = strings(&replies[0]);
+        assert_eq!(replies[1], integer(keys.len()));
         for key in keys {
-            let members = client.members(&key);
-            assert_eq!(client.ask(&[b"SCARD", key.as_slice()]), integer(members.len()));
-            sets.insert((database, key), members.into_iter().collect());
+            let value = match client.ask(&[b"TYPE", key.as_slice()]) {
+                set if set == simple("set") => Value::Set(shown_members(client, &key)),
+                string if string == simple("string") => match client.ask(&[b"GET", key.as_slice()]) {
+                    Frame::BulkString(string) => Value::String(string.to_vec()),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            let Frame::Integer(end) = client.ask(&[b"PEXPIRETIME", key.as_slice()]) else {
+                panic!("no time")
+            };
+            let end = if end == -1 { End::NEVER } else { End::at(end) };
+            found.insert((database, key), Key { end, value });
         }
     }
-    sets
+    found
 }
 
-fn sets_by_scanning(client: &Client) -> Sets {
-    let mut sets = Sets::new();
+fn shown_members(client: &Client, key: &[u8]) -> BTreeMap<Vec<u8>, End> {
+    let members = strings(&client.ask(&[b"SMEMBERS", key]));
+    let mut requests: Vec<_> = members.iter().map(|member| vec![&b"PTTL"[..], key, member]).collect();
+    requests.push(vec![b"SCARD", key]);
+    let sent_ms = now_ms();
+    let mut replies = client.ask_all(&requests);
+    let window = Window { sent_ms, received_ms: now_ms() };
+    let is_counted = replies.pop() == Some(integer(members.len()));
+    let end = |reply| match reply {
+        Frame::Integer(-1) => End::NEVER,
+        Frame::Integer(left_ms) => End::after(window, left_ms),
+        other => panic!("no time: {other:?}"),
+    };
+    let shown: BTreeMap<_, _> = members.iter().cloned().zip(replies.into_iter().map(end)).collect();
+    // Unless one of them has just ended, SCARD counts them, and none is shown twice.
+    if is_counted {
+        assert_eq!(shown.len(), members.len())
+    };
+    shown
+}
+
+/// The keys and members that scans find in the smallest of steps.
+fn scanned(client: &Client) -> Keys {
+    let mut found = Keys::new();
     for database in 0..DATABASES {
         client.ask(&["SELECT", &database.to_string()]);
         for key in scan(client, &[b"SCAN"]) {
-            let members = scan(client, &[b"SSCAN", &key]);
-            sets.insert((database, key), members);
+            let value = if client.ask(&[b"TYPE", key.as_slice()]) == simple("set") {
+                let members = scan(client, &[b"SSCAN", &key]);
+                Value::Set(members.into_iter().map(|member| (member, End::NEVER)).collect())
+            } else {
+                Value::String(Vec::new())
+            };
+            found.insert((database, key), Key { end: End::NEVER, value });
         }
     }
-    sets
+    found
 }
 
 /// All that SCAN or SSCAN finds in the smallest of steps.
@@ -380,4 +339,9 @@ fn scan(client: &Client, command: &[&[u8]]) -> BTreeSet<Vec<u8>> {
             return found;
         }
     }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }
