@@ -58,6 +58,8 @@ struct Held {
 enum Change {
     /// SADD, or PSADDEXAT.
     Add { key: String, members: Vec<String>, ends_ms: Option<i64> },
+    /// PEXPIREMEMBERAT, of a member that is there.
+    End { key: String, member: String, ends_ms: i64 },
     /// SREM.
     Remove { key: String, members: Vec<String> },
     /// SET, or SET PXAT.
@@ -74,6 +76,9 @@ impl Change {
                 let name = if ends_ms.is_some() { "PSADDEXAT" } else { "SADD" };
                 let start = [name.to_owned(), key.clone()].into_iter().chain(text(ends_ms));
                 start.chain(members.iter().cloned()).collect()
+            }
+            Self::End { key, member, ends_ms } => {
+                vec!["PEXPIREMEMBERAT".to_owned(), key.clone(), member.clone(), ends_ms.to_string()]
             }
             Self::Remove { key, members } => [&["SREM".to_owned(), key.clone()], &members[..]].concat(),
             Self::Set { key, string, ends_ms } => {
@@ -94,6 +99,10 @@ impl Change {
                 let held = Held { string: String::new(), ends_ms: *ends_ms };
                 let mut add = |name| i64::from(state.insert(member(key, name), held.clone()).is_none());
                 members.iter().map(&mut add).sum()
+            }
+            Self::End { key, member: name, ends_ms } => {
+                let held = Held { string: String::new(), ends_ms: Some(*ends_ms) };
+                i64::from(state.insert(member(key, name), held).is_some())
             }
             Self::Remove { key, members } => {
                 members.iter().map(|name| i64::from(state.remove(&member(key, name)).is_some())).sum()
@@ -229,7 +238,8 @@ impl Ledger {
             |(place, _): &(&Place, &Held)| promised.get(*place).is_none_or(|held| found.had_ended(held));
         let differs = |(place, held): &(&Place, &Held)| {
             let found_there = found.state.get(*place);
-            found_there.is_some_and(|f| f.string != held.string || !found.is_same_end(f.ends_ms, held.ends_ms))
+            found_there
+                .is_some_and(|f| f.string != held.string || !found.is_same_end(f.ends_ms, held.ends_ms))
         };
         Err(format!(
             "acknowledged, but lost: {:?}\nnot acknowledged or ended, but there: {:?}\nacknowledged, but different: \
@@ -368,12 +378,21 @@ impl Load<'_> {
     }
 
     fn command(&mut self) -> Command {
-        let changes = if self.rng.u8(..6) > 0 { 1 } else { self.rng.usize(2..6) };
-        Command((0..changes).map(|_| self.change()).collect())
+        match self.rng.u8(..20) {
+            0 => Command(vec![self.string_that_ends_soon()]),
+            1 => Command(self.member_that_ends_soon()),
+            2..6 => {
+                let changes = self.rng.usize(2..6);
+                let soon = vec![self.string_that_ends_soon()];
+                let changes = (0..changes).map(|_| self.change()).collect();
+                Command([changes, self.member_that_ends_soon(), soon].concat())
+            }
+            _ => Command(vec![self.change()]),
+        }
     }
 
     fn change(&mut self) -> Change {
-        match self.rng.u8(..14) {
+        match self.rng.u8(..13) {
             0..6 => {
                 let ends_ms = self.end();
                 Change::Add { key: self.key_of_set(), members: self.members(), ends_ms }
@@ -383,10 +402,8 @@ impl Load<'_> {
                 let (key, ends_ms) = (self.key_of_string(), self.end());
                 Change::Set { key, string: self.rng.u8(..).to_string(), ends_ms }
             }
-            // Each key once, whatever else it is asked for.
             11 => Change::Delete { keys: vec![self.key_of_string()] },
-            12 => Change::Delete { keys: vec![own_key(self.connection), string_key(self.connection, 0)] },
-            _ => self.change_that_ends_soon(),
+            _ => Change::Delete { keys: vec![own_key(self.connection), string_key(self.connection, 0)] },
         }
     }
 
@@ -396,17 +413,23 @@ impl Load<'_> {
         self.rng.bool().then(|| start_ms + FAR_STEP_MS * self.rng.i64(2..6) + 123)
     }
 
-    /// Before the crash, or before the restart, or soon after it.
-    fn change_that_ends_soon(&mut self) -> Change {
+    fn string_that_ends_soon(&mut self) -> Change {
+        let (name, ends_ms) = self.soon();
+        Change::Set { key: format!("ending {name}"), string: "soon".to_owned(), ends_ms: Some(ends_ms) }
+    }
+
+    /// It is added first: the replies are the same then, should the end have come by that time.
+    fn member_that_ends_soon(&mut self) -> Vec<Change> {
+        let ((member, ends_ms), key) = (self.soon(), ending_key(self.connection));
+        let add = Change::Add { key: key.clone(), members: vec![member.clone()], ends_ms: None };
+        vec![add, Change::End { key, member, ends_ms }]
+    }
+
+    /// A new name, and an end before the crash, before the restart, or after it.
+    fn soon(&mut self) -> (String, i64) {
         self.names_used += 1;
-        // Later than it takes to be acknowledged: one that has ended before it is added would not count as added.
-        let ends_ms = Some(now_ms() + LATENCY_MS + self.rng.i64(..500));
         let name = format!("{} {} {}", self.connection, now_ms(), self.names_used);
-        if self.rng.bool() {
-            Change::Add { key: ending_key(self.connection), members: vec![name], ends_ms }
-        } else {
-            Change::Set { key: format!("ending {name}"), string: "soon".to_owned(), ends_ms }
-        }
+        (name, now_ms() + self.rng.i64(5..600))
     }
 
     fn key_of_set(&mut self) -> String {
@@ -459,7 +482,7 @@ fn found(daemon: &Daemon, connection: usize) -> Found {
         let keys = strings(&client.ask(&["KEYS", &pattern])).into_iter();
         let keys: Vec<_> = keys.map(|key| String::from_utf8(key).unwrap()).collect();
         for key in keys {
-            let replies = client.ask_all(&[["GET", &key], ["PEXPIRETIME", &key]]);
+            let replies = client.ask_all(&[vec!["GET", &key], vec!["PEXPIRETIME", &key]]);
             // It may have ended since.
             if let [Frame::BulkString(string), Frame::Integer(ms @ (-1 | 0..))] = &replies[..] {
                 let string = String::from_utf8(string.to_vec()).unwrap();
@@ -615,9 +638,12 @@ mod the_ledger {
     #[test]
     fn catches_an_end_that_is_not_what_was_acknowledged() {
         let ledger = ledger(&[Command(vec![add_until(&["a"], Some(NOW_MS + 5_000))])], &[1]);
-        for (ends_ms, is_right) in
-            [(Some(NOW_MS + 5_000), true), (Some(NOW_MS + 5_010), true), (Some(NOW_MS + 5_011), false), (None, false)]
-        {
+        for (ends_ms, is_right) in [
+            (Some(NOW_MS + 5_000), true),
+            (Some(NOW_MS + 5_010), true),
+            (Some(NOW_MS + 5_011), false),
+            (None, false),
+        ] {
             let found = found(state_until(&["a"], ends_ms));
             assert_eq!(ledger.check(&found).is_ok(), is_right, "{ends_ms:?}");
         }
