@@ -5,6 +5,8 @@ import asyncio
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PATIENCE_S = 20
 
@@ -64,12 +66,14 @@ def test_delivers_to_a_thread_with_a_handler(client):
     assert heard == [str(number) for number in range(1_000)]
 
 
-def test_pings_while_subscribed(client):
+def test_pings_while_subscribed(client, protocol):
     with client.pubsub() as pubsub:
         pubsub.subscribe("revoked")
         next_message(pubsub)
         pubsub.ping("still there")
-        assert next_message(pubsub)[3] == "still there"
+        # In protocol 3 the reply is a plain string, as to anyone, which redis-py's get_message takes for a message.
+        reply = pubsub.parse_response(block=False, timeout=PATIENCE_S)
+        assert reply == ("still there" if protocol == 3 else ["pong", "still there"])
 
 
 def test_tells_who_listens(client):
@@ -89,15 +93,17 @@ def test_delivers_to_asyncio(daemon, protocol):
             async with client.pubsub() as pubsub:
                 await pubsub.subscribe("revoked")
                 await pubsub.get_message(timeout=PATIENCE_S)
-                await asyncio.gather(*(client.publish("revoked", number) for number in range(100)))
-                heard = [(await pubsub.get_message(timeout=PATIENCE_S))["data"] for _ in range(100)]
-                assert sorted(int(data) for data in heard) == list(range(100))
+                await asyncio.gather(*(client.publish("revoked", number) for number in range(50)))
+                heard = [(await pubsub.get_message(timeout=PATIENCE_S))["data"] for _ in range(50)]
+                assert sorted(int(data) for data in heard) == list(range(50))
 
     asyncio.run(scenario())
 
 
 def test_subscribes_again_after_kill_9(daemon, protocol):
-    with redis.Redis(port=daemon.port, protocol=protocol, decode_responses=True) as client:
+    # Redis-py 5 has to be told; later ones do so by themselves.
+    retrying = {"retry": Retry(NoBackoff(), 3), "retry_on_error": [redis.ConnectionError]}
+    with redis.Redis(port=daemon.port, protocol=protocol, decode_responses=True, **retrying) as client:
         with client.pubsub() as pubsub:
             pubsub.subscribe("revoked")
             next_message(pubsub)
