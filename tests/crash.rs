@@ -32,7 +32,7 @@ const MEMBERS: usize = 40;
 const STRINGS: usize = 10;
 
 /// What a connection may have acknowledged, all together, before the crash.
-const MOST_COMMANDS: usize = 4_000;
+const MOST_COMMANDS: usize = 2_000;
 
 const MOST_PIPELINED: usize = 32;
 

@@ -235,6 +235,10 @@ impl Model {
             "SMEMBERS" => self.set(&place).map(names),
             "SCARD" => self.set(&place).map(|set| count(set.len())),
             "SSCAN" => self.set(&place).map(|set| scanned(names(set))),
+            "SPOP" => self.set(&place).map(|set| {
+                self.keys.remove(&place);
+                names(set)
+            }),
             "SMOVE" => self.move_member(place, request.place(1), &request.rest[2]),
             "SINTER" | "SUNION" | "SDIFF" => self.combine(request.name, &request.places(0)).map(names),
             "SINTERSTORE" | "SUNIONSTORE" | "SDIFFSTORE" => {
@@ -632,7 +636,12 @@ impl Parsed<'_> {
 
     fn end(&self, at: usize, unit_ms: i64, is_absolute: bool) -> End {
         let ms = number(&self.rest[at]) * unit_ms;
-        if is_absolute { End::at(ms) } else { End::after(self.window, ms) }
+        match ms {
+            ms if is_absolute => End::at(ms),
+            // It has ended, whenever the request was handled.
+            ms if ms < 0 => End::at(self.window.sent_ms + ms),
+            ms => End::after(self.window, ms),
+        }
     }
 
     /// The end that an option of SET or GETEX gives.

@@ -109,7 +109,7 @@ pub(crate) fn pipeline() -> impl Strategy<Value = Vec<Request>> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    prop_oneof![20 => of_sets(), 14 => of_members_ends(), 14 => of_strings(), 8 => of_keys_ends(), 16 => of_keys()]
+    prop_oneof![20 => of_sets(), 18 => of_members_ends(), 14 => of_strings(), 8 => of_keys_ends(), 10 => of_keys()]
         .prop_map(Request)
 }
 
@@ -124,9 +124,11 @@ fn of_sets() -> Part {
         1 => command([text("SMEMBERS"), key()]),
         1 => command([text("SCARD"), key()]),
         1 => command([text("SSCAN"), key(), text("0"), text(ALL)]),
-        3 => command([text("SMOVE"), key(), key(), members(1..2)]),
+        4 => command([text("SMOVE"), key(), key(), members(1..2)]),
         1 => command([one_of(&["SINTER", "SUNION", "SDIFF"]), keys(1..4)]),
-        3 => command([one_of(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]), keys(2..5)]),
+        4 => command([one_of(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]), keys(2..5)]),
+        // Which members a smaller count takes is left to chance.
+        1 => command([text("SPOP"), key(), text("100")]),
         // What is refused must not disturb the order of the others.
         1 => command([text("SADD k")]),
     ]
@@ -169,19 +171,19 @@ fn of_strings() -> Part {
         2 => command([text("PXAT"), absolute(Unit::UnixMs)]),
     ];
     prop_oneof![
-        6 => command([text("SET"), key(), value(), one_of(&["", "NX", "XX"]), one_of(&["", "", "GET"]), end()]),
-        1 => command([text("SETNX"), key(), value()]),
-        1 => command([text("SETEX"), key(), relative(Unit::Seconds), value()]),
-        1 => command([text("PSETEX"), key(), relative(Unit::Ms), value()]),
-        2 => command([text("GET"), key()]),
-        1 => command([text("MGET"), keys(1..4)]),
-        1 => command([text("STRLEN"), key()]),
-        2 => command([text("APPEND"), key(), value()]),
-        2 => command([text("INCRBY"), key(), one_of(&["1", "-5", "9223372036854775807"])]),
-        2 => command([text("SETRANGE"), key(), one_of(&["0", "3", "40"]), value()]),
-        2 => command([text("GETDEL"), key()]),
-        2 => command([text("GETEX"), key(), end_or_persist.boxed()]),
-        2 => command([one_of(&["MSET", "MSETNX"]), key(), value(), key(), value()]),
+        6 => command([text("SET"), key_of_string(), value(), one_of(&["", "NX", "XX"]), one_of(&["", "", "GET"]), end()]),
+        1 => command([text("SETNX"), key_of_string(), value()]),
+        1 => command([text("SETEX"), key_of_string(), relative(Unit::Seconds), value()]),
+        1 => command([text("PSETEX"), key_of_string(), relative(Unit::Ms), value()]),
+        2 => command([text("GET"), key_of_string()]),
+        1 => command([text("MGET"), key_of_string(), key()]),
+        1 => command([text("STRLEN"), key_of_string()]),
+        2 => command([text("APPEND"), key_of_string(), value()]),
+        2 => command([text("INCRBY"), key_of_string(), one_of(&["1", "-5", "9223372036854775807"])]),
+        2 => command([text("SETRANGE"), key_of_string(), one_of(&["0", "3", "40"]), value()]),
+        2 => command([text("GETDEL"), key_of_string()]),
+        2 => command([text("GETEX"), key_of_string(), end_or_persist.boxed()]),
+        2 => command([one_of(&["MSET", "MSETNX"]), key_of_string(), value(), key_of_string(), value()]),
     ]
     .boxed()
 }
@@ -203,14 +205,14 @@ fn of_keys() -> Part {
     let database = || one_of(&["0", "1", "15"]);
     let copied_to = prop_oneof![2 => text(""), 1 => command([text("DB"), database()])].boxed();
     prop_oneof![
-        2 => command([one_of(&["DEL", "UNLINK"]), keys(1..3)]),
+        2 => command([one_of(&["DEL", "UNLINK"]), keys(1..2)]),
         1 => command([text("EXISTS"), keys(1..4)]),
         1 => command([text("TYPE"), key()]),
         1 => command([text("KEYS"), one_of(&["*", "k*"])]),
         1 => command([text("SCAN 0 MATCH"), one_of(&["*", "k*"]), text(ALL)]),
         1 => text("DBSIZE"),
         1 => one_of(&["FLUSHDB", "FLUSHDB", "FLUSHALL ASYNC"]),
-        4 => command([text("SELECT"), one_of(&["0", "1", "15", "16"])]),
+        3 => command([text("SELECT"), one_of(&["0", "0", "0", "1", "15", "16"])]),
         3 => command([one_of(&["RENAME", "RENAME", "RENAMENX"]), key(), key()]),
         3 => command([text("COPY"), key(), key(), copied_to, one_of(&["", "REPLACE"])]),
         3 => command([text("MOVE"), key(), database()]),
@@ -240,15 +242,22 @@ fn keys(count: Range<usize>) -> Part {
     vec(key(), count).prop_map(|keys| keys.concat()).boxed()
 }
 
-/// Few, so that requests meet: empty ones, binary ones, and texts that are kept in a form of their own.
+const BINARY: &[u8] = b"\xff\x00\r\n";
+const LONG: &[u8] = &[b'x'; 300];
+
+/// Few, and two of them often, so that requests meet; beside them an empty one, a binary one and a long one.
 fn key() -> Part {
-    let keys: [&[u8]; 5] = [b"k", b"kk", b"", b"\xff\x00\r\n", &[b'x'; 300]];
-    select(keys.map(<[u8]>::to_vec).to_vec()).prop_map(|key| vec![Word::Bytes(key)]).boxed()
+    prop_oneof![5 => text("k"), 4 => text("kk"), 2 => raw(&[b""]), 2 => raw(&[BINARY, LONG])].boxed()
+}
+
+/// Others of the same often, so that sets and strings meet, but do not always replace each other.
+fn key_of_string() -> Part {
+    prop_oneof![1 => one_of(&["k", "kk"]), 1 => raw(&[b""]), 6 => raw(&[BINARY, LONG])].boxed()
 }
 
 fn value() -> Part {
     let values: [&[u8]; 7] = [b"", b"5", b"-7", b"05", b"9223372036854775807", b"a\xff\x00", &[b'v'; 2_000]];
-    select(values.map(<[u8]>::to_vec).to_vec()).prop_map(|value| vec![Word::Bytes(value)]).boxed()
+    raw(&values)
 }
 
 /// Where several are asked for, now and then more than a set holds as a plain list.
@@ -264,10 +273,9 @@ fn members(count: Range<usize>) -> Part {
     prop_oneof![6 => few, 1 => run].boxed()
 }
 
+/// Two of them often; beside them texts that are kept in a form of their own.
 fn member() -> Part {
-    let members: [&[u8]; 14] = [
-        b"a",
-        b"b",
+    let others: [&[u8]; 12] = [
         b"",
         b"nul\0",
         b"\xff\xfe\x00",
@@ -281,7 +289,13 @@ fn member() -> Part {
         b"number 20",
         &[b'y'; 3000],
     ];
-    select(members.map(<[u8]>::to_vec).to_vec()).prop_map(|member| vec![Word::Bytes(member)]).boxed()
+    prop_oneof![4 => text("a"), 3 => text("b"), 5 => raw(&others)].boxed()
+}
+
+/// One of these words, whatever bytes they are.
+fn raw(words: &[&[u8]]) -> Part {
+    let words: Vec<_> = words.iter().map(|word| vec![Word::Bytes(word.to_vec())]).collect();
+    select(words).boxed()
 }
 
 fn absolute(unit: Unit) -> Part {
