@@ -35,7 +35,7 @@ proptest! {
         for step in steps {
             run.take(step);
         }
-        run.restart(Stop::Kill);
+        run.restart(Ending::Kill);
     }
 }
 
@@ -49,12 +49,12 @@ fn config() -> ProptestConfig {
 #[derive(Debug, Clone)]
 enum Step {
     Pipeline { connection: usize, requests: Vec<Request> },
-    Restart(Stop),
+    Restart(Ending),
 }
 
 /// How the daemon ends.
 #[derive(Debug, Clone, Copy)]
-enum Stop {
+enum Ending {
     Sigterm,
     Kill,
     Shutdown,
@@ -63,7 +63,7 @@ enum Stop {
 fn step() -> impl Strategy<Value = Step> {
     let pipeline = (0..CONNECTIONS, request::pipeline())
         .prop_map(|(connection, requests)| Step::Pipeline { connection, requests });
-    let restart = select(vec![Stop::Sigterm, Stop::Kill, Stop::Shutdown]).prop_map(Step::Restart);
+    let restart = select(vec![Ending::Sigterm, Ending::Kill, Ending::Shutdown]).prop_map(Step::Restart);
     prop_oneof![15 => pipeline, 1 => restart]
 }
 
@@ -108,7 +108,7 @@ impl Run {
     fn take(&mut self, step: Step) {
         match step {
             Step::Pipeline { connection, requests } => self.ask(connection, &requests),
-            Step::Restart(stop) => self.restart(stop),
+            Step::Restart(ending) => self.restart(ending),
         }
     }
 
@@ -137,8 +137,8 @@ impl Run {
     ) -> Result<(), String> {
         let (mut possible, mut expected) = (Vec::new(), BTreeSet::new());
         for before in std::mem::take(&mut self.possible) {
-            let later = self.moments.range(before.now_ms + 1..=window.received_ms.max(before.now_ms + 1));
-            let later = later.filter(|&&moment| moment <= window.received_ms);
+            let later = self.moments.range(before.now_ms + 1..);
+            let later = later.take_while(|&&moment| moment <= window.received_ms);
             for moment in once(&before.now_ms).chain(later) {
                 let mut model = before.clone().at(*moment);
                 let answer = model.answer(connection, words, window);
@@ -154,21 +154,22 @@ impl Run {
     }
 
     fn advance(&mut self, now_ms: i64) {
-        self.possible =
-            std::mem::take(&mut self.possible).into_iter().map(|model| model.at(now_ms)).collect();
-        // Those that differed in what has ended by now are the same.
-        let distinct =
-            |kept: Vec<Model>, model| if kept.contains(&model) { kept } else { [kept, vec![model]].concat() };
-        self.possible = std::mem::take(&mut self.possible).into_iter().fold(Vec::new(), distinct);
+        for model in std::mem::take(&mut self.possible) {
+            let model = model.at(now_ms);
+            // Those that differed in what has ended by now are the same.
+            if !self.possible.contains(&model) {
+                self.possible.push(model);
+            }
+        }
     }
 
-    fn restart(&mut self, stop: Stop) {
+    fn restart(&mut self, ending: Ending) {
         self.compare();
         let daemon = self.daemon.take().unwrap();
-        match stop {
-            Stop::Sigterm => daemon.stop(),
-            Stop::Kill => daemon.kill(),
-            Stop::Shutdown => {
+        match ending {
+            Ending::Sigterm => daemon.stop(),
+            Ending::Kill => daemon.kill(),
+            Ending::Shutdown => {
                 self.connections[0].send(&encode(&["SHUTDOWN"])).unwrap();
                 assert_eq!(daemon.ended().code, Some(0));
             }
@@ -245,7 +246,9 @@ fn as_in_views(keys: &Keys) -> Keys {
     let mut keys = keys.clone();
     for Key { end: end_of_key, value } in keys.values_mut() {
         if let Value::Set(set) = value {
-            set.values_mut().for_each(|end| *end = end.or_earlier(*end_of_key));
+            for end in set.values_mut() {
+                *end = end.or_earlier(*end_of_key);
+            }
         }
     }
     keys
@@ -258,7 +261,7 @@ fn without_ends(keys: &Keys) -> Keys {
         *end = End::NEVER;
         match value {
             Value::String(string) => string.clear(),
-            Value::Set(set) => set.values_mut().for_each(|end| *end = End::NEVER),
+            Value::Set(set) => set.values_mut().for_each(|end_of_member| *end_of_member = End::NEVER),
         }
     }
     keys

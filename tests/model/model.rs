@@ -239,7 +239,7 @@ impl Model {
                 self.keys.remove(&place);
                 names(set)
             }),
-            "SMOVE" => self.move_member(place, request.place(1), &request.rest[2]),
+            "SMOVE" => self.move_member(place, &request.place(1), &request.rest[2]),
             "SINTER" | "SUNION" | "SDIFF" => self.combine(request.name, &request.places(0)).map(names),
             "SINTERSTORE" | "SUNIONSTORE" | "SDIFFSTORE" => {
                 self.combine(request.name.trim_end_matches("STORE"), &request.places(1)).map(|set| {
@@ -377,7 +377,8 @@ impl Model {
         let has = |option: &str| options.iter().any(|word| word == option.as_bytes());
         let before = if has("GET") { Some(bulk_or_null(self.string(place)?)) } else { None };
         let is_there = self.keys.contains_key(place);
-        let is_set = !(has("NX") && is_there) && !(has("XX") && !is_there);
+        let is_refused = if is_there { has("NX") } else { has("XX") };
+        let is_set = !is_refused;
         if is_set {
             let units: [&[u8]; 4] = [b"EX", b"PX", b"EXAT", b"PXAT"];
             let end = options.iter().position(|word| units.contains(&word.as_slice()));
@@ -453,7 +454,7 @@ impl Model {
                 self.keys.clear();
                 Ok(ok())
             }
-            "RENAME" | "RENAMENX" => self.rename(name, request.place(0), request.place(1)),
+            "RENAME" | "RENAMENX" => self.rename(name, &request.place(0), request.place(1)),
             "COPY" => {
                 let to = rest.iter().position(|word| word == b"DB").map(|at| number(&rest[at + 1]) as u8);
                 let destination = (to.unwrap_or(database), rest[1].clone());
@@ -493,29 +494,29 @@ impl Model {
         })
     }
 
-    fn rename(&mut self, name: &str, from: Place, to: Place) -> Answer {
-        if !self.keys.contains_key(&from) {
+    fn rename(&mut self, name: &str, from: &Place, to: Place) -> Answer {
+        if !self.keys.contains_key(from) {
             return Err(error("ERR no such key"));
         }
         let is_refused = name == "RENAMENX" && self.keys.contains_key(&to);
         if !is_refused {
-            let moved = self.keys.remove(&from);
+            let moved = self.keys.remove(from);
             self.keys.extend(moved.map(|key| (to, key)));
         }
         Ok(if name == "RENAME" { ok() } else { count((!is_refused).into()) })
     }
 
-    fn move_member(&mut self, source: Place, destination: Place, member: &Vec<u8>) -> Answer {
+    fn move_member(&mut self, source: Place, destination: &Place, member: &Vec<u8>) -> Answer {
         let mut from = self.set(&source)?;
         if from.is_empty() {
             return Ok(count(0));
         }
-        self.set(&destination)?;
+        self.set(destination)?;
         let Some(end) = from.remove(member) else { return Ok(count(0)) };
-        if source != destination {
+        if source != *destination {
             self.keep_set(source, from);
             let member = std::slice::from_ref(member);
-            self.put(&destination, member, |before| Some(before.map_or(end, |before| before.or_later(end))))?;
+            self.put(destination, member, |before| Some(before.map_or(end, |before| before.or_later(end))))?;
         }
         Ok(count(1))
     }
