@@ -467,15 +467,13 @@ struct Batch {
 impl Batch {
     fn new(load: &Load, pipeline: usize, key: &str, members: Arc<[u128]>) -> Self {
         let later = (unix_time() + 86_400).to_string();
-        let mut request = format!("*{}\r\n", load.arguments.len());
-        for &argument in load.arguments {
-            let argument = match argument {
-                KEY => key,
-                LATER => &later,
-                argument => argument,
-            };
-            request.push_str(&format!("${}\r\n{argument}\r\n", argument.len()));
-        }
+        let arguments = load.arguments.iter().map(|&argument| match argument {
+            KEY => key,
+            LATER => &later,
+            argument => argument,
+        });
+        let bulks: Vec<_> = arguments.map(|text| format!("${}\r\n{text}\r\n", text.len())).collect();
+        let request = format!("*{}\r\n{}", bulks.len(), bulks.concat());
         Self {
             place: request.find(UUID).unwrap_or_default(),
             requests: request.repeat(pipeline).into_bytes(),

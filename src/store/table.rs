@@ -408,6 +408,8 @@ fn hash_at(position: u64) -> u64 {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Numbers from here on end, at the millisecond that they are.
@@ -502,17 +504,101 @@ mod tests {
         assert_eq!(table.earliest(), Expiry::NEVER);
     }
 
+    /// A number, and when it ends, or a part of it does.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Ending(u64, Expiry, bool);
+
+    impl Ending {
+        fn has_ended(&self, now_ms: i64) -> bool {
+            self.1.is_due(now_ms) && self.2
+        }
+    }
+
+    impl Expires for Ending {
+        fn earliest(&self) -> Expiry {
+            self.1
+        }
+
+        fn ends_whole(&self) -> bool {
+            self.2
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Has so many numbers from this one on end then.
+        Put(u64, u64, Expiry, bool),
+        Remove(u64, u64),
+        Sweep(i64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let expiry = prop_oneof![1 => Just(Expiry::NEVER), 4 => (1..6_i64).prop_map(Expiry::at_ms)];
+        prop_oneof![
+            4 => (0..900_u64, 1..300_u64, expiry, prop::bool::weighted(0.9))
+                .prop_map(|(from, len, expiry, is_whole)| Step::Put(from, len, expiry, is_whole)),
+            2 => (0..900_u64, 1..300_u64).prop_map(|(from, len)| Step::Remove(from, len)),
+            1 => (0..6_i64, 1..4_usize).prop_map(|(now_ms, budget)| Step::Sweep(now_ms, budget)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_counts_what_has_ended_whatever_happened_before(steps in prop::collection::vec(step(), 1..12)) {
+            let hash_of = |entry: &Ending| hash_of(&entry.0);
+            let mut table: Table<Ending> = Table::new();
+            let mut model: HashMap<u64, Ending> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Put(from, len, expiry, is_whole) => for number in from..from + len {
+                        let entry = Ending(number, expiry, is_whole);
+                        let hash = hash_of(&entry);
+                        if table.update(hash, |e| e.0 == number, |e| *e = entry.clone()).is_none() {
+                            table.insert(hash, entry.clone(), hash_of);
+                        }
+                        model.insert(number, entry);
+                    },
+                    Step::Remove(from, len) => for number in from..from + len {
+                        let hash = hash_of(&Ending(number, Expiry::NEVER, true));
+                        prop_assert_eq!(table.remove(hash, |e| e.0 == number, hash_of), model.remove(&number));
+                    },
+                    Step::Sweep(now_ms, mut budget) => {
+                        let end = |entry: &mut Ending, _: &mut usize| if entry.2 {
+                            Fate::Remove
+                        } else {
+                            entry.1 = Expiry::NEVER;
+                            Fate::Keep
+                        };
+                        table.sweep(now_ms, &mut budget, hash_of, end, |entry| {
+                            assert!(entry.has_ended(now_ms));
+                            model.remove(&entry.0);
+                        });
+                        table.iter().for_each(|entry| {
+                            model.insert(entry.0, entry.clone());
+                        });
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+                for now_ms in 0..7 {
+                    let due = model.values().filter(|entry| entry.has_ended(now_ms)).count();
+                    prop_assert_eq!(table.count_due(now_ms, |entry| entry.has_ended(now_ms)), due);
+                    prop_assert_eq!(table.is_all_due(now_ms, |e| e.has_ended(now_ms)), due == model.len());
+                }
+            }
+        }
+    }
+
     #[test]
-    fn an_entry_that_ends_earlier_is_noted() {
+    fn what_ends_at_one_moment_is_counted_without_a_look_at_it() {
         let mut table = Table::new();
-        (0..1_000).for_each(|entry| insert(&mut table, entry));
-        table.note_expiry(hash_of(&7), Expiry::at_ms(5));
-        assert_eq!(table.earliest(), Expiry::at_ms(5));
-        assert!(table.perhaps_due(5).any(|&entry| entry == 7));
-        table.note_expiry(hash_of(&7), Expiry::at_ms(9));
-        assert_eq!(table.earliest(), Expiry::at_ms(5), "it is a bound, and stays one");
-        table.sweep(5, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
-        assert_eq!((table.len(), table.earliest()), (1_000, Expiry::NEVER), "nothing was due");
+        (0..1_000).chain([ENDING]).for_each(|entry| insert(&mut table, entry));
+        (0..1_000).for_each(|number| insert(&mut table, ENDING + 10 + number * 1_000));
+        let seen = std::cell::Cell::new(0);
+        let count = table.count_due(ENDING as i64, |_| {
+            seen.set(seen.get() + 1);
+            true
+        });
+        assert_eq!((count, seen.get()), (1, 0));
     }
 
     #[test]
