@@ -236,7 +236,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// What sweeping came to: how long each slice held the lock, and how long freeing took behind it.
+/// What sweeping came to: how long each slice held the lock (with the wait for it), and how long freeing took behind it.
 #[derive(Default)]
 struct Slices {
     held: Times,
@@ -245,10 +245,8 @@ struct Slices {
 
 impl Slices {
     fn sweep(&mut self, store: &Store, now_ms: i64) {
-        let mut keyspace = store.load();
         let started = Instant::now();
-        let swept = keyspace.sweep(now_ms, SWEEP_SEGMENTS);
-        drop(keyspace);
+        let swept = store.sweep(now_ms, SWEEP_SEGMENTS);
         self.held.0.push(started.elapsed());
         let started = Instant::now();
         drop(swept);

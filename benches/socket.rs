@@ -1,20 +1,23 @@
-//! What a client sees: SISMEMBER and SADD through a socket, beside Redis where `redis-server` is installed.
+//! What a client sees through a socket, beside Redis where `redis-server` is installed: sets, and keys of the form
+//! `SET <jti> "" EX n`, which is the other way in which denylists are kept.
 //!
 //! ```text
-//! cargo bench --bench socket                            all of it: some two minutes
+//! cargo bench --bench socket                            all of it: some five minutes
 //! cargo bench --bench socket -- --quick                 a look, without much precision
 //! cargo bench --bench socket -- "SADD, 50" --seconds 5  the works whose name contains this
+//! cargo bench --bench socket -- memory --members 1000000
 //! ```
 //!
-//! Reads ask a set of `--members` UUIDs, half of them in vain, and Redis persists nothing. Writes add new
+//! Reads ask for UUIDs among `--members` of them, half of them in vain, and Redis persists nothing. Writes add new
 //! random UUIDs with `appendfsync always` on both sides, to files in Cargo's target directory, and Redis never
 //! rewrites its file. The daemon is that of the same build, a process of its own like Redis; where there is
-//! `taskset`, servers run on CPU 0 and the load on CPU 1.
+//! `taskset`, servers run on CPU 0 and the load on CPU 1. What Redis does not have, SADDEX, stands beside our own SADD.
 //!
 //! Each figure is the median of three rounds, between which the servers take turns. The CPU time is the server's
 //! own, user and system; it is counted in steps of 10 ms, and tells most on a machine where others are at work.
 //! A latency is that of a whole pipeline, from its first byte written to its last one read. The load is one
-//! thread: where it is near 100 % busy, throughput is bounded by it, and says little about the server.
+//! thread: where it is near 100 % busy, throughput is bounded by it, and says little about the server. The memory of
+//! a member or key is what the process has grown by when `--members` of them came in one by one, by their number.
 
 use std::error::Error;
 use std::fs;
@@ -23,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgAction, value_parser};
 use tempfile::TempDir;
@@ -37,13 +40,16 @@ const REDIS: &str = "redis-server";
 /// What `/proc` counts CPU time in: the same on all of Linux's usual machines.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Members that one SADD adds while a set is filled.
+/// Requests of a pipeline while a server is filled.
 const FILL_MEMBERS: usize = 500;
 
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 const UUID_LEN: usize = 36;
+
+/// The key of the set that is read.
+const FILLED: &str = "revoked";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -58,11 +64,14 @@ fn main() -> Outcome<()> {
         options,
     };
     bench.print_head();
-    for kind in [Kind::Read, Kind::Write] {
-        let works: Vec<&Work> = works.iter().filter(|work| work.kind == kind).collect();
+    for is_read in [true, false] {
+        let works: Vec<&Work> = works.iter().filter(|work| work.load.is_read() == is_read).collect();
         if !works.is_empty() {
-            bench.run_all(kind, &works)?;
+            bench.run_all(is_read, &works)?;
         }
+    }
+    if "memory".contains(&bench.options.filter) {
+        bench.weigh_all()?;
     }
     Ok(())
 }
@@ -78,14 +87,14 @@ impl Options {
     fn from_arguments() -> Self {
         let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
         let matches = clap::Command::new("socket")
-            .about("SISMEMBER and SADD through a socket, beside Redis where it is installed")
+            .about("What a client sees, beside Redis where it is installed")
             .arg(Arg::new("filter").default_value("").help("Only the works whose name contains this"))
             .arg(
                 Arg::new("members")
                     .long("members")
                     .value_parser(value_parser!(u32).range(1..))
                     .default_value("100000")
-                    .help("Members of the set that is read"),
+                    .help("Members of the set that is read, and keys"),
             )
             .arg(
                 Arg::new("seconds")
@@ -112,39 +121,66 @@ impl Options {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Read,
-    Write,
+/// A command as the load sends it.
+struct Load {
+    /// Where the arguments hold [`KEY`], [`UUID`] or [`LATER`], each request has its own.
+    arguments: &'static [&'static str],
+    /// What is answered where the UUID was there, for a read; always, for a write.
+    hit: &'static [u8],
+    /// What is answered where it was not.
+    miss: &'static [u8],
+    /// What has put the UUIDs there that are read.
+    fill: Option<&'static Load>,
+    is_redis: bool,
+}
+
+const KEY: &str = "the key of a set";
+const UUID: &str = "------------------------------------";
+const LATER: &str = "a Unix time to come";
+const _: () = assert!(UUID.len() == UUID_LEN);
+
+static SADD: Load =
+    Load { arguments: &["SADD", KEY, UUID], hit: b":1\r\n", miss: b"", fill: None, is_redis: true };
+static SET: Load = Load { arguments: &["SET", UUID, "", "EX", "86400"], hit: b"+OK\r\n", ..SADD };
+static SADDEX: Load = Load { arguments: &["SADDEX", KEY, "86400", UUID], is_redis: false, ..SADD };
+static SADDEXAT: Load = Load { arguments: &["SADDEXAT", KEY, LATER, UUID], ..SADDEX };
+static SISMEMBER: Load =
+    Load { arguments: &["SISMEMBER", KEY, UUID], miss: b":0\r\n", fill: Some(&SADD), ..SADD };
+static EXISTS: Load = Load { arguments: &["EXISTS", UUID], fill: Some(&SET), ..SISMEMBER };
+static GET: Load = Load { arguments: &["GET", UUID], hit: b"$0\r\n\r\n", miss: b"$-1\r\n", ..EXISTS };
+
+static LOADS: [&Load; 7] = [&SISMEMBER, &GET, &EXISTS, &SADD, &SET, &SADDEX, &SADDEXAT];
+
+impl Load {
+    fn name(&self) -> &'static str {
+        self.arguments[0]
+    }
+
+    fn is_read(&self) -> bool {
+        self.fill.is_some()
+    }
 }
 
 /// What is asked for, and how.
 struct Work {
-    kind: Kind,
+    load: &'static Load,
     connections: usize,
     pipeline: usize,
 }
 
 impl Work {
     fn all() -> impl Iterator<Item = Self> {
-        [Kind::Read, Kind::Write].into_iter().flat_map(|kind| {
+        LOADS.into_iter().flat_map(|load| {
             [50, 1].into_iter().flat_map(move |connections| {
-                [1, 16, 100].into_iter().map(move |pipeline| Self { kind, connections, pipeline })
+                [1, 16, 100].into_iter().map(move |pipeline| Self { load, connections, pipeline })
             })
         })
     }
 
-    fn command(&self) -> &'static str {
-        match self.kind {
-            Kind::Read => "SISMEMBER",
-            Kind::Write => "SADD",
-        }
-    }
-
     fn name(&self) -> String {
-        let Self { connections, pipeline, .. } = self;
+        let Self { load, connections, pipeline } = self;
         let plural = if *connections == 1 { "" } else { "s" };
-        format!("{}, {connections} connection{plural}, pipeline {pipeline}", self.command())
+        format!("{}, {connections} connection{plural}, pipeline {pipeline}", load.name())
     }
 }
 
@@ -174,38 +210,43 @@ impl Bench {
             }
         );
         println!(
-            "{:40}{:9}{:>10}{:>11}{:>9}{:>9}{:>8}   to Redis: ops, CPU",
+            "{:40}{:9}{:>10}{:>11}{:>9}{:>9}{:>8}   to the row below: ops, CPU",
             "work", "server", "ops/s", "CPU us/op", "p50 us", "p99 us", "load %"
         );
     }
 
-    fn run_all(&self, kind: Kind, works: &[&Work]) -> Outcome<()> {
-        let mut servers = vec![self.start_revoked()?];
-        if self.redis.is_some() {
-            servers.push(self.start_redis(kind)?);
-        }
-        if kind == Kind::Read {
-            servers.iter().try_for_each(|server| server.fill("revoked", &self.members))?;
+    fn run_all(&self, is_read: bool, works: &[&Work]) -> Outcome<()> {
+        let servers = self.start_servers(!is_read)?;
+        for fill in [&SADD, &SET] {
+            let is_fill = |work: &&Work| work.load.fill.is_some_and(|of| of.name() == fill.name());
+            if works.iter().any(is_fill) {
+                servers.iter().try_for_each(|server| server.fill(fill, &self.members))?;
+            }
         }
         works.iter().try_for_each(|work| self.run(work, &servers))
     }
 
     /// Runs a work on all servers, by turns, and prints what came of it.
     fn run(&self, work: &Work, servers: &[Server]) -> Outcome<()> {
+        let sadd = Work { load: &SADD, ..*work };
+        let runs: Vec<(&str, &Work, &Server)> = if work.load.is_redis {
+            servers.iter().map(|server| (server.name, work, server)).collect()
+        } else {
+            vec![("revoked", work, &servers[0]), ("its SADD", &sadd, &servers[0])]
+        };
         let mut rounds = Vec::new();
         for _ in 0..self.options.rounds {
-            let figures = |server: &Server| {
-                self.measure(work, server)
-                    .map_err(|error| format!("{}, {}: {error}", server.name, work.name()))
+            let figures = |(name, work, server): &(&str, &Work, &Server)| {
+                self.measure(work, server).map_err(|error| format!("{name}, {}: {error}", work.name()))
             };
-            rounds.push(servers.iter().map(figures).collect::<Result<Vec<_>, _>>()?);
+            rounds.push(runs.iter().map(figures).collect::<Result<Vec<_>, _>>()?);
         }
-        for (index, server) in servers.iter().enumerate() {
+        for (index, (server, ..)) in runs.iter().enumerate() {
             let of = |figure: fn(&Figures) -> f64| median(rounds.iter().map(|round| figure(&round[index])));
             let name = if index == 0 { work.name() } else { String::new() };
-            print!("{name:40}{:9}{:>10.0}{:>11.2}", server.name, of(|f| f.rate), of(|f| f.cpu_us));
+            print!("{name:40}{server:9}{:>10.0}{:>11.2}", of(|f| f.rate), of(|f| f.cpu_us));
             print!("{:>9.0}{:>9.0}{:>8.0}", of(|f| f.p50_us), of(|f| f.p99_us), of(|f| f.load_percent));
-            if index == 0 && servers.len() > 1 {
+            if index == 0 && runs.len() > 1 {
                 let ratio = |figure: fn(&Figures) -> f64| {
                     median(rounds.iter().map(|round| figure(&round[0]) / figure(&round[1])))
                 };
@@ -217,17 +258,18 @@ impl Bench {
     }
 
     fn measure(&self, work: &Work, server: &Server) -> Outcome<Figures> {
-        // Writes go to a key of their own, so that all rounds begin alike.
-        let (key, members) = match work.kind {
-            Kind::Read => ("revoked".to_owned(), Arc::clone(&self.members)),
-            Kind::Write => (format!("{:08x}", fastrand::u32(..)), Arc::default()),
+        // Writes go to a set of their own, so that all rounds begin alike.
+        let (key, members) = if work.load.is_read() {
+            (FILLED.to_owned(), Arc::clone(&self.members))
+        } else {
+            (format!("{:08x}", fastrand::u32(..)), Arc::default())
         };
         self.runtime.block_on(async {
             let mut clients = Vec::new();
             for _ in 0..work.connections {
                 let stream = tokio::net::TcpStream::connect(server.address).await?;
                 stream.set_nodelay(true)?;
-                let batch = Batch::new(work, &key, Arc::clone(&members));
+                let batch = Batch::new(work.load, work.pipeline, &key, Arc::clone(&members));
                 clients.push(Client { stream, batch });
             }
             let cpu = (cpu_time(server.process.id()), cpu_time(process::id()));
@@ -253,6 +295,33 @@ impl Bench {
         })
     }
 
+    /// Prints what members and keys take in memory.
+    fn weigh_all(&self) -> Outcome<()> {
+        println!("\n{:40}{:>9}{:>9}   bytes of memory each, the UUID included", "", "revoked", "redis");
+        for load in [&SADD, &SADDEX, &SET] {
+            let mut servers = self.start_servers(false)?;
+            servers.retain(|server| load.is_redis || server.name == "revoked");
+            print!("{:40}", load.name());
+            for server in &servers {
+                let before = memory(server.process.id());
+                server.fill(load, &self.members)?;
+                let grown = memory(server.process.id()) - before;
+                print!("{:>9.0}", grown / self.members.len() as f64);
+            }
+            println!();
+        }
+        Ok(())
+    }
+
+    /// The daemon, and Redis where there is one.
+    fn start_servers(&self, is_durable: bool) -> Outcome<Vec<Server>> {
+        let mut servers = vec![self.start_revoked()?];
+        if self.redis.is_some() {
+            servers.push(self.start_redis(is_durable)?);
+        }
+        Ok(servers)
+    }
+
     fn start_revoked(&self) -> Outcome<Server> {
         let directory = directory()?;
         let mut command = self.command(env!("CARGO_BIN_EXE_revoked"));
@@ -260,10 +329,10 @@ impl Bench {
         Server::start("revoked", command, directory)
     }
 
-    fn start_redis(&self, kind: Kind) -> Outcome<Server> {
+    fn start_redis(&self, is_durable: bool) -> Outcome<Server> {
         let directory = directory()?;
         let mut command = self.command(REDIS);
-        let appendonly = if kind == Kind::Write { "yes" } else { "no" };
+        let appendonly = if is_durable { "yes" } else { "no" };
         command.args(["--appendonly", appendonly, "--appendfsync", "always", "--save", ""]);
         command.args(["--auto-aof-rewrite-percentage", "0", "--loglevel", "warning", "--dir"]);
         command.arg(directory.path());
@@ -328,24 +397,17 @@ impl Server {
         ping().unwrap_or(false)
     }
 
-    fn fill(&self, key: &str, members: &[u128]) -> Outcome<()> {
+    /// Sends the members one by one, many in a pipeline.
+    fn fill(&self, load: &Load, members: &[u128]) -> Outcome<()> {
         let mut stream = TcpStream::connect(self.address)?;
         for members in members.chunks(FILL_MEMBERS) {
-            let mut request = format!("*{}\r\n$4\r\nSADD\r\n", 2 + members.len()).into_bytes();
-            write!(request, "${}\r\n{key}\r\n", key.len())?;
-            for &member in members {
-                let mut text = [0; UUID_LEN];
-                write_uuid(member, &mut text);
-                write!(request, "${UUID_LEN}\r\n")?;
-                request.extend(text);
-                request.extend(b"\r\n");
-            }
-            stream.write_all(&request)?;
-            let expected = format!(":{}\r\n", members.len()).into_bytes();
-            let mut reply = vec![0; expected.len()];
-            stream.read_exact(&mut reply)?;
-            if reply != expected {
-                return Err(unexpected(&reply).into());
+            let mut batch = Batch::new(load, members.len(), FILLED, Arc::default());
+            batch.fill_with(members.iter().map(|&member| (member, true)));
+            stream.write_all(&batch.requests)?;
+            let mut replies = vec![0; batch.replies.len()];
+            stream.read_exact(&mut replies)?;
+            if replies != batch.replies {
+                return Err(unexpected(&replies).into());
             }
         }
         Ok(())
@@ -370,7 +432,7 @@ impl Client {
     /// Sends one pipeline after the other until the time has come. Returns how long each took.
     async fn run(mut self, until: Instant) -> io::Result<Vec<Duration>> {
         let mut latencies = Vec::new();
-        let mut replies = vec![0; self.batch.replies.len()];
+        let mut replies = Vec::new();
         loop {
             self.batch.fill();
             let started = Instant::now();
@@ -378,6 +440,7 @@ impl Client {
                 return Ok(latencies);
             }
             self.stream.write_all(&self.batch.requests).await?;
+            replies.resize(self.batch.replies.len(), 0);
             self.stream.read_exact(&mut replies).await?;
             latencies.push(started.elapsed());
             if replies != self.batch.replies {
@@ -387,41 +450,60 @@ impl Client {
     }
 }
 
-/// The requests of one pipeline and the replies they must get. All are of one length, and only the members
+/// The requests of one pipeline and the replies they must get. All requests are of one length, and only the UUIDs
 /// change from one pipeline to the next: that keeps the load cheap.
 struct Batch {
     requests: Vec<u8>,
     request_len: usize,
+    /// Where in a request the UUID stands.
+    place: usize,
     replies: Vec<u8>,
-    /// What the set holds. None when adding: then all members are new.
+    hit: &'static [u8],
+    miss: &'static [u8],
+    /// What is there. None when adding: then all are new.
     members: Arc<[u128]>,
 }
 
 impl Batch {
-    fn new(work: &Work, key: &str, members: Arc<[u128]>) -> Self {
-        let (command, member) = (work.command(), "-".repeat(UUID_LEN));
-        let arguments = [command, key, &member].map(|text| format!("${}\r\n{text}\r\n", text.len()));
-        let request = format!("*3\r\n{}", arguments.concat());
+    fn new(load: &Load, pipeline: usize, key: &str, members: Arc<[u128]>) -> Self {
+        let later = (unix_time() + 86_400).to_string();
+        let arguments = load.arguments.iter().map(|&argument| match argument {
+            KEY => key,
+            LATER => &later,
+            argument => argument,
+        });
+        let bulks: Vec<_> = arguments.map(|text| format!("${}\r\n{text}\r\n", text.len())).collect();
+        let request = format!("*{}\r\n{}", bulks.len(), bulks.concat());
         Self {
-            requests: request.repeat(work.pipeline).into_bytes(),
+            place: request.find(UUID).unwrap_or_default(),
+            requests: request.repeat(pipeline).into_bytes(),
             request_len: request.len(),
-            replies: b":1\r\n".repeat(work.pipeline),
+            replies: Vec::new(),
+            hit: load.hit,
+            miss: load.miss,
             members,
         }
     }
 
     fn fill(&mut self) {
-        let requests = self.requests.chunks_exact_mut(self.request_len);
-        for (request, reply) in requests.zip(self.replies.chunks_exact_mut(4)) {
-            let place = request.len() - 2 - UUID_LEN;
-            let uuid = if self.members.is_empty() {
-                random_uuid()
+        let members = Arc::clone(&self.members);
+        self.fill_with(std::iter::repeat_with(|| {
+            if members.is_empty() {
+                (random_uuid(), true)
+            } else if fastrand::bool() {
+                (members[fastrand::usize(..members.len())], true)
             } else {
-                let is_hit = fastrand::bool();
-                reply[1] = b'0' + u8::from(is_hit);
-                if is_hit { self.members[fastrand::usize(..self.members.len())] } else { random_uuid() }
-            };
-            write_uuid(uuid, &mut request[place..]);
+                (random_uuid(), false)
+            }
+        }));
+    }
+
+    /// Each UUID, and whether it is a hit.
+    fn fill_with(&mut self, uuids: impl Iterator<Item = (u128, bool)>) {
+        self.replies.clear();
+        for (request, (uuid, is_hit)) in self.requests.chunks_exact_mut(self.request_len).zip(uuids) {
+            self.replies.extend(if is_hit { self.hit } else { self.miss });
+            write_uuid(uuid, &mut request[self.place..]);
         }
     }
 }
@@ -456,6 +538,19 @@ fn cpu_time(process: u32) -> f64 {
         fields.map(str::parse::<u64>).sum::<Result<u64, _>>().ok()
     };
     ticks().map_or(f64::NAN, |ticks| ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// The memory that a process takes, in bytes; not a number where the system doesn't say.
+fn memory(process: u32) -> f64 {
+    let kilobytes = || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    kilobytes().map_or(f64::NAN, |kilobytes: f64| kilobytes * 1024.0)
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 fn random_uuid() -> u128 {

@@ -34,6 +34,9 @@ impl Expiry {
 pub trait Expires {
     /// When this, or a part of it, ends at the earliest.
     fn earliest(&self) -> Expiry;
+
+    /// Whether that is the end of all of it.
+    fn ends_whole(&self) -> bool;
 }
 
 #[cfg(test)]

@@ -241,7 +241,7 @@ impl Writer {
         if !self.store.read().earliest().is_due(now_ms) {
             return;
         }
-        let swept = self.store.load().sweep(now_ms, SWEEP_SEGMENTS);
+        let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
         for (database, key) in &swept.keys {
             self.pubsub.notify(EventClasses::EXPIRED, "expired", *database, key);

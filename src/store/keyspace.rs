@@ -81,6 +81,13 @@ impl Expires for Key {
             Value::Set(container) => self.expiry.min(container.set.earliest()),
         }
     }
+
+    fn ends_whole(&self) -> bool {
+        match &self.value {
+            Value::String(_) => true,
+            Value::Set(container) => self.is_ending() && self.expiry <= container.set.earliest(),
+        }
+    }
 }
 
 /// An effect that does not fit the state it is applied to: it was not written by this program, or not behind
@@ -159,7 +166,7 @@ impl Keyspace {
     #[must_use]
     pub fn len_at(&self, database: u8, now_ms: i64) -> usize {
         let keys = self.table(database);
-        keys.len() - keys.perhaps_due(now_ms).filter(|key| !key.is_live(now_ms)).count()
+        keys.len() - keys.count_due(now_ms, |key| !key.is_live(now_ms))
     }
 
     /// The number of keys in a database that have an end, those included that are due and not swept yet.
@@ -266,31 +273,28 @@ impl Keyspace {
         match effect {
             Effect::StringSet { database, key, value, expiry } => {
                 let value = Value::String(value.as_ref().into());
-                let key = Key { name: key.as_ref().into(), expiry: *expiry, value };
-                self.put(*database, key, removed)
+                self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetCreated { database, container, key, expiry } => {
                 self.next_container = ContainerId(container.0.saturating_add(1)).max(self.next_container);
                 let value = Value::Set(Box::new(Container { id: *container, set: Set::new() }));
-                let key = Key { name: key.as_ref().into(), expiry: *expiry, value };
-                self.put(*database, key, removed)
+                self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetMoved { from_database, from, database, container, key, expiry } => {
                 self.database(*database)?;
-                self.set(*from_database, *container, from.as_ref())?;
+                self.change_set(*from_database, *container, from.as_ref(), |_, _| ())?;
                 let Some(moved) = self.take(*from_database, from.as_ref())? else { return Ok(()) };
-                let key = Key { name: key.as_ref().into(), expiry: *expiry, value: moved.value };
-                self.put(*database, key, removed)
+                self.put(*database, key.as_ref(), moved.value, *expiry, removed)
             }
             Effect::KeyExpiry { database, key, expiry } => {
                 let (Database { keys, ending }, hasher) = self.database(*database)?;
                 let (hash, name) = (hash_of(hasher, key.as_ref()), key.as_ref());
-                let key = keys.get_mut(hash, |key| *key.name == *name).ok_or(Misfit::NoSuchKey)?;
-                *ending -= usize::from(key.is_ending());
-                key.expiry = *expiry;
-                *ending += usize::from(key.is_ending());
-                keys.note_expiry(hash, *expiry);
-                Ok(())
+                let change = |key: &mut Key| {
+                    *ending -= usize::from(key.is_ending());
+                    key.expiry = *expiry;
+                    *ending += usize::from(key.is_ending());
+                };
+                keys.update(hash, |key| *key.name == *name, change).ok_or(Misfit::NoSuchKey)
             }
             Effect::KeyRemoved { database, container: _, key } => {
                 removed.1.extend(self.take(*database, key.as_ref())?);
@@ -298,19 +302,15 @@ impl Keyspace {
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
                 let hash = self.hash(member.as_ref());
-                let (set, hasher) = self.set(*database, *container, key.as_ref())?;
-                set.put(hash, member.as_ref(), *expiry, hasher);
-                if *expiry != Expiry::NEVER {
-                    let (Database { keys, .. }, hasher) = self.database(*database)?;
-                    keys.note_expiry(hash_of(hasher, key.as_ref()), *expiry);
-                }
-                Ok(())
+                let member = member.as_ref();
+                let change = |set: &mut Set, hasher: &RandomState| set.put(hash, member, *expiry, hasher);
+                self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::MemberRemoved { database, container, key, member } => {
                 let hash = self.hash(member.as_ref());
-                let (set, hasher) = self.set(*database, *container, key.as_ref())?;
-                set.remove(hash, member.as_ref(), hasher);
-                Ok(())
+                let member = member.as_ref();
+                let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
+                self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::DatabaseFlushed { database } => {
                 let (database, _) = self.database(*database)?;
@@ -331,18 +331,23 @@ impl Keyspace {
         Ok((database, hasher))
     }
 
-    /// Puts a key where another of its name may be.
-    fn put(&mut self, database: u8, key: Key, removed: &mut Removed) -> Result<(), Misfit> {
+    /// Has something be at a key, where something else may be.
+    fn put(
+        &mut self,
+        database: u8,
+        name: &[u8],
+        value: Value,
+        expiry: Expiry,
+        removed: &mut Removed,
+    ) -> Result<(), Misfit> {
         let (Database { keys, ending }, hasher) = self.database(database)?;
-        let hash = hash_of(hasher, &key.name);
+        let hash = hash_of(hasher, name);
+        let mut key = Key { name: name.into(), expiry, value };
         *ending += usize::from(key.is_ending());
-        match keys.get_mut(hash, |found| found.name == key.name) {
-            Some(found) => {
-                let earliest = key.earliest();
-                let before = std::mem::replace(found, key);
-                *ending -= usize::from(before.is_ending());
-                removed.1.push(before);
-                keys.note_expiry(hash, earliest);
+        match keys.update(hash, |found| *found.name == *name, |found| std::mem::swap(found, &mut key)) {
+            Some(()) => {
+                *ending -= usize::from(key.is_ending());
+                removed.1.push(key);
             }
             None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
         }
@@ -357,17 +362,22 @@ impl Keyspace {
         Ok(taken)
     }
 
-    fn set(
+    fn change_set(
         &mut self,
         database: u8,
         container: ContainerId,
         name: &[u8],
-    ) -> Result<(&mut Set, &RandomState), Misfit> {
+        change: impl FnOnce(&mut Set, &RandomState),
+    ) -> Result<(), Misfit> {
         let (Database { keys, .. }, hasher) = self.database(database)?;
-        match keys.get_mut(hash_of(hasher, name), |key| *key.name == *name).map(|key| &mut key.value) {
-            Some(Value::Set(found)) if found.id == container => Ok((&mut found.set, hasher)),
-            Some(_) => Err(Misfit::NoSuchContainer),
-            None => Err(Misfit::NoSuchKey),
-        }
+        let change = |key: &mut Key| match &mut key.value {
+            Value::Set(found) if found.id == container => {
+                change(&mut found.set, hasher);
+                Ok(())
+            }
+            _ => Err(Misfit::NoSuchContainer),
+        };
+        let changed = keys.update(hash_of(hasher, name), |key| *key.name == *name, change);
+        changed.unwrap_or(Err(Misfit::NoSuchKey))
     }
 }

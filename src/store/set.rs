@@ -35,14 +35,9 @@ impl Expires for Member {
     fn earliest(&self) -> Expiry {
         self.expiry
     }
-}
 
-impl Expires for Set {
-    fn earliest(&self) -> Expiry {
-        match &self.0 {
-            Form::List(members) => members.iter().map(|m| m.expiry).min().unwrap_or(Expiry::NEVER),
-            Form::Table(members) => members.earliest(),
-        }
+    fn ends_whole(&self) -> bool {
+        true
     }
 }
 
@@ -50,6 +45,14 @@ impl Set {
     /// A set without members.
     pub(crate) const fn new() -> Self {
         Self(Form::List(Vec::new()))
+    }
+
+    /// When the first member ends, at the earliest.
+    pub(crate) fn earliest(&self) -> Expiry {
+        match &self.0 {
+            Form::List(members) => members.iter().map(|m| m.expiry).min().unwrap_or(Expiry::NEVER),
+            Form::Table(members) => members.earliest(),
+        }
     }
 
     /// The number of members, those included that are due and not swept yet.
@@ -62,17 +65,21 @@ impl Set {
 
     /// The number of members at this time.
     pub(crate) fn len_at(&self, now_ms: i64) -> usize {
-        let is_due = |member: &&Member| member.expiry.is_due(now_ms);
+        let is_due = |member: &Member| member.expiry.is_due(now_ms);
         let due = match &self.0 {
-            Form::List(members) => members.iter().filter(is_due).count(),
-            Form::Table(members) => members.perhaps_due(now_ms).filter(is_due).count(),
+            Form::List(members) => members.iter().filter(|member| is_due(member)).count(),
+            Form::Table(members) => members.count_due(now_ms, is_due),
         };
         self.len() - due
     }
 
     /// Whether there are no members at this time.
     pub(crate) fn is_empty_at(&self, now_ms: i64) -> bool {
-        self.len() == 0 || (self.earliest().is_due(now_ms) && self.len_at(now_ms) == 0)
+        let is_due = |member: &Member| member.expiry.is_due(now_ms);
+        match &self.0 {
+            Form::List(members) => members.iter().all(is_due),
+            Form::Table(members) => members.is_all_due(now_ms, is_due),
+        }
     }
 
     /// When `member`, which has this hash, ends; none, if it is not in the set.
@@ -104,13 +111,11 @@ impl Set {
                     self.0 = Form::Table(table);
                 }
             }
-            Form::Table(members) => match members.get_mut(hash, is_it) {
-                Some(member) => {
-                    member.expiry = expiry;
-                    members.note_expiry(hash, expiry);
+            Form::Table(members) => {
+                if members.update(hash, is_it, |member| member.expiry = expiry).is_none() {
+                    members.insert(hash, new(), |m| hash_of(hasher, &m.name));
                 }
-                None => members.insert(hash, new(), |m| hash_of(hasher, &m.name)),
-            },
+            }
         }
     }
 

@@ -16,18 +16,20 @@
 //! position to go on from, stays right through any number of splits and merges: an entry that is there from
 //! the walk's begin to its end is met once, exactly.
 //!
-//! Entries may end ([`Expires`]). Each segment knows a moment before which none of its entries ends, and the table
-//! holds these moments in order: what is due is found by looking at the segments that have something due, and at
-//! no others; counting what is due costs as much.
+//! Entries may end ([`Expires`]). Each segment knows when the first of its entries end, how many these are, and a
+//! moment before which no other ends; the table holds the segments in the order of the first. So what is due is found
+//! by looking at the segments that have something due, and at no others; and to count what is due, their entries are
+//! looked at only where something has ended behind the first that do.
 //!
 //! Invariants:
 //!
 //! 1. An entry with hash `h` lies in segment `segment_of(h)`.
 //! 2. There are no segments exactly if there are no entries.
 //! 3. No two entries are equal (the caller inserts only what is missing).
-//! 4. No entry of a segment ends before the segment's `earliest`; `expiring` holds the segments of which that is
-//!    not never.
+//! 4. A segment's `ends` are right for its entries ([`Ends`]); `expiring` holds the segments of which `first` is not
+//!    never.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -59,14 +61,26 @@ const _: () = assert!(END < 1 << 53);
 pub(crate) struct Table<T> {
     segments: Vec<Segment<T>>,
     len: usize,
-    /// The segments with entries that end, and when the first of these does at the earliest.
-    expiring: BTreeSet<(Expiry, u32)>,
+    /// The segments with entries that end, by when the first of these does. Of those that are due at the same moment
+    /// the last is swept first: it is the one that goes when the table shrinks, and what is in it would have to move.
+    expiring: BTreeSet<(Expiry, Reverse<u32>)>,
 }
 
 #[derive(Debug)]
 struct Segment<T> {
     entries: HashTable<T>,
-    earliest: Expiry,
+    ends: Ends,
+}
+
+/// When the entries of a segment end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    /// No entry ends before, not even a part of one.
+    first: Expiry,
+    /// So many end exactly then, and as a whole.
+    at_first: u32,
+    /// No other ends before, not even a part of one.
+    next: Expiry,
 }
 
 /// What becomes of an entry that a sweep looks at.
@@ -78,9 +92,60 @@ pub(crate) enum Fate {
     Remove,
 }
 
+impl Ends {
+    const NEVER: Self = Self { first: Expiry::NEVER, at_first: 0, next: Expiry::NEVER };
+
+    fn of<T: Expires>(entries: &HashTable<T>) -> Self {
+        let mut ends = Self::NEVER;
+        entries.iter().for_each(|entry| ends.add(end_of(entry)));
+        ends
+    }
+
+    /// An entry that ends so is there now.
+    fn add(&mut self, (expiry, is_whole): (Expiry, bool)) {
+        if expiry == Expiry::NEVER {
+            return;
+        }
+        if is_whole && expiry < self.first {
+            let next = if self.at_first == 0 { self.next } else { self.first };
+            *self = Self { first: expiry, at_first: 1, next };
+        } else if expiry < self.first {
+            *self = Self { first: expiry, at_first: 0, next: expiry };
+        } else if is_whole && expiry == self.first {
+            self.at_first += 1;
+        } else {
+            self.next = self.next.min(expiry);
+        }
+    }
+
+    /// An entry that ended so is there no longer. The moments stay: they are bounds.
+    fn remove(&mut self, (expiry, is_whole): (Expiry, bool)) {
+        if is_whole && expiry == self.first && expiry != Expiry::NEVER {
+            self.at_first -= 1;
+        }
+    }
+}
+
+/// When an entry, or a part of it, ends, and whether all of it does then.
+fn end_of<T: Expires>(entry: &T) -> (Expiry, bool) {
+    (entry.earliest(), entry.ends_whole())
+}
+
 impl<T> Segment<T> {
     const fn new() -> Self {
-        Self { entries: HashTable::new(), earliest: Expiry::NEVER }
+        Self { entries: HashTable::new(), ends: Ends::NEVER }
+    }
+
+    /// How many entries have ended, which `has_ended` tells of each.
+    fn count_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> usize {
+        let Ends { first, at_first, next } = self.ends;
+        if next.is_due(now_ms) {
+            self.entries.iter().filter(|entry| has_ended(entry)).count()
+        } else if first.is_due(now_ms) {
+            at_first as usize
+        } else {
+            0
+        }
     }
 }
 
@@ -100,19 +165,25 @@ impl<T: Expires> Table<T> {
         self.segments.get(self.segment_of(hash))?.entries.find(within_segment(hash), is_it)
     }
 
-    /// The entry with this hash that `is_it`, to be changed in what its hash does not depend on. If it ends
-    /// earlier then, [`Table::note_expiry`] must be told.
-    pub(crate) fn get_mut(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&mut T> {
+    /// Changes the entry with this hash that `is_it`, if it is there, in what its hash does not depend on.
+    pub(crate) fn update<R>(
+        &mut self,
+        hash: u64,
+        is_it: impl FnMut(&T) -> bool,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
         let segment = self.segment_of(hash);
-        self.segments.get_mut(segment)?.entries.find_mut(within_segment(hash), is_it)
-    }
-
-    /// Takes note that the entry with this hash, or a part of it, ends then.
-    pub(crate) fn note_expiry(&mut self, hash: u64, expiry: Expiry) {
-        let segment = self.segment_of(hash);
-        if self.segments.get(segment).is_some_and(|segment| expiry < segment.earliest) {
-            self.set_earliest(segment, expiry);
+        let entry = self.segments.get_mut(segment)?.entries.find_mut(within_segment(hash), is_it)?;
+        let before = end_of(entry);
+        let outcome = change(entry);
+        let after = end_of(entry);
+        if before != after {
+            self.change_ends(segment, |ends| {
+                ends.remove(before);
+                ends.add(after);
+            });
         }
+        Some(outcome)
     }
 
     /// When the first entry ends, at the earliest.
@@ -120,9 +191,16 @@ impl<T: Expires> Table<T> {
         self.expiring.first().map_or(Expiry::NEVER, |&(expiry, _)| expiry)
     }
 
-    /// The entries of those segments that may have something due.
-    pub(crate) fn perhaps_due(&self, now_ms: i64) -> impl Iterator<Item = &T> {
-        self.due_segments(now_ms).flat_map(|segment| &self.segments[segment].entries)
+    /// How many entries have ended by now, which `has_ended` tells of each.
+    pub(crate) fn count_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> usize {
+        self.due_segments(now_ms).map(|segment| self.segments[segment].count_due(now_ms, &has_ended)).sum()
+    }
+
+    /// Whether all entries have ended by now, which `has_ended` tells of each. Unless nearly all have, it is known
+    /// from the first few segments.
+    pub(crate) fn is_all_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> bool {
+        let is_all = |segment: &Segment<T>| segment.count_due(now_ms, &has_ended) == segment.entries.len();
+        self.segments.iter().all(is_all)
     }
 
     /// Lets `decide` look at the entries of up to `budget` segments that may have something due, and takes out
@@ -145,17 +223,19 @@ impl<T: Expires> Table<T> {
                 |entry: &mut T| entry.earliest().is_due(now_ms) && decide(entry, budget) == Fate::Remove;
             entries.extract_if(dead).for_each(&mut removed);
             self.len -= before - self.segments[segment].entries.len();
-            self.find_earliest(segment);
+            let ends = Ends::of(&self.segments[segment].entries);
+            self.change_ends(segment, |before| *before = ends);
             self.shrink(&hash_of);
         }
     }
 
     fn first_due(&self, now_ms: i64) -> Option<usize> {
-        self.expiring.first().filter(|(expiry, _)| expiry.is_due(now_ms)).map(|&(_, at)| at as usize)
+        self.due_segments(now_ms).next()
     }
 
     fn due_segments(&self, now_ms: i64) -> impl Iterator<Item = usize> {
-        self.expiring.iter().take_while(move |(expiry, _)| expiry.is_due(now_ms)).map(|&(_, at)| at as usize)
+        let due = self.expiring.iter().take_while(move |(expiry, _)| expiry.is_due(now_ms));
+        due.map(|&(_, Reverse(segment))| segment as usize)
     }
 
     /// Inserts an entry that is not there yet.
@@ -178,6 +258,7 @@ impl<T: Expires> Table<T> {
         let found = self.segments.get_mut(segment)?.entries.find_entry(within_segment(hash), is_it).ok()?;
         let (entry, _) = found.remove();
         self.len -= 1;
+        self.change_ends(segment, |ends| ends.remove(end_of(&entry)));
         self.shrink(&hash_of);
         Some(entry)
     }
@@ -252,7 +333,7 @@ impl<T: Expires> Table<T> {
             return;
         }
         let old = new & !(1 << new.ilog2());
-        self.set_earliest(old, Expiry::NEVER);
+        self.change_ends(old, |ends| *ends = Ends::NEVER);
         let sharing = std::mem::take(&mut self.segments[old].entries);
         self.segments[old].entries.reserve(sharing.len() / 2, |_| 0);
         self.segments[new].entries.reserve(sharing.len() / 2, |_| 0);
@@ -270,7 +351,7 @@ impl<T: Expires> Table<T> {
     }
 
     fn merge(&mut self, hash_of: &impl Fn(&T) -> u64) {
-        self.set_earliest(self.segments.len() - 1, Expiry::NEVER);
+        self.change_ends(self.segments.len() - 1, |ends| *ends = Ends::NEVER);
         let Some(last) = self.segments.pop() else { return };
         self.place_all(last.entries, hash_of);
         if self.segments.capacity() > self.segments.len() * SHRINK_FACTOR {
@@ -287,26 +368,21 @@ impl<T: Expires> Table<T> {
 
     fn place(&mut self, hash: u64, entry: T, hash_of: &impl Fn(&T) -> u64) {
         let segment = self.segment_of(hash);
-        let expiry = entry.earliest();
-        let Segment { entries, earliest } = &mut self.segments[segment];
+        let end = end_of(&entry);
+        let entries = &mut self.segments[segment].entries;
         entries.insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
-        if expiry < *earliest {
-            self.set_earliest(segment, expiry);
-        }
+        self.change_ends(segment, |ends| ends.add(end));
     }
 
-    fn find_earliest(&mut self, segment: usize) {
-        let expiries = self.segments[segment].entries.iter().map(Expires::earliest);
-        let earliest = expiries.min().unwrap_or(Expiry::NEVER);
-        self.set_earliest(segment, earliest);
-    }
-
-    fn set_earliest(&mut self, segment: usize, earliest: Expiry) {
-        let before = std::mem::replace(&mut self.segments[segment].earliest, earliest);
-        if before != earliest {
-            self.expiring.remove(&(before, segment as u32));
-            if earliest != Expiry::NEVER {
-                self.expiring.insert((earliest, segment as u32));
+    fn change_ends(&mut self, segment: usize, change: impl FnOnce(&mut Ends)) {
+        let ends = &mut self.segments[segment].ends;
+        let before = ends.first;
+        change(ends);
+        let first = ends.first;
+        if first != before {
+            self.expiring.remove(&(before, Reverse(segment as u32)));
+            if first != Expiry::NEVER {
+                self.expiring.insert((first, Reverse(segment as u32)));
             }
         }
     }
@@ -332,6 +408,8 @@ fn hash_at(position: u64) -> u64 {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Numbers from here on end, at the millisecond that they are.
@@ -340,6 +418,10 @@ mod tests {
     impl Expires for u64 {
         fn earliest(&self) -> Expiry {
             if *self < ENDING { Expiry::NEVER } else { Expiry::at_ms(*self as i64) }
+        }
+
+        fn ends_whole(&self) -> bool {
+            true
         }
     }
 
@@ -368,12 +450,16 @@ mod tests {
         for (index, segment) in table.segments.iter().enumerate() {
             for entry in &segment.entries {
                 assert_eq!(table.segment_of(hash_of(entry)), index);
-                assert!(entry.earliest() >= segment.earliest);
             }
-            let is_expiring = segment.earliest != Expiry::NEVER;
-            assert_eq!(table.expiring.contains(&(segment.earliest, index as u32)), is_expiring);
+            let Ends { first, at_first, next } = segment.ends;
+            let is_first = |entry: &&u64| entry.earliest() == first && first != Expiry::NEVER;
+            assert_eq!(segment.entries.iter().filter(is_first).count(), at_first as usize);
+            let mut others = segment.entries.iter().filter(|entry| !is_first(entry));
+            assert!(first <= next && others.all(|entry| entry.earliest() >= next));
+            let is_expiring = first != Expiry::NEVER;
+            assert_eq!(table.expiring.contains(&(first, Reverse(index as u32))), is_expiring);
         }
-        let expiring = table.segments.iter().filter(|segment| segment.earliest != Expiry::NEVER).count();
+        let expiring = table.segments.iter().filter(|segment| segment.ends.first != Expiry::NEVER).count();
         assert_eq!(table.expiring.len(), expiring);
     }
 
@@ -387,7 +473,7 @@ mod tests {
         let now_ms = ENDING as i64 + 6_999;
         let mut swept = 0;
         while table.earliest().is_due(now_ms) {
-            let due = table.perhaps_due(now_ms).filter(|entry| entry.earliest().is_due(now_ms)).count();
+            let due = table.count_due(now_ms, |entry| entry.earliest().is_due(now_ms));
             assert_eq!(due + swept, 7_000, "counted before it is swept");
             table.sweep(
                 now_ms,
@@ -402,7 +488,8 @@ mod tests {
             assert_invariants(&table);
         }
         assert_eq!((swept, table.len()), (7_000, 8_000));
-        assert_eq!(table.perhaps_due(now_ms).count(), 0);
+        assert_eq!(table.count_due(now_ms, |_| true), 0);
+        assert!(!table.is_all_due(now_ms, |entry| entry.earliest().is_due(now_ms)));
         table.sweep(i64::MAX - 1, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
         assert_eq!(table.len(), 5_000);
         assert_invariants(&table);
@@ -417,17 +504,101 @@ mod tests {
         assert_eq!(table.earliest(), Expiry::NEVER);
     }
 
+    /// A number, and when it ends, or a part of it does.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Ending(u64, Expiry, bool);
+
+    impl Ending {
+        fn has_ended(&self, now_ms: i64) -> bool {
+            self.1.is_due(now_ms) && self.2
+        }
+    }
+
+    impl Expires for Ending {
+        fn earliest(&self) -> Expiry {
+            self.1
+        }
+
+        fn ends_whole(&self) -> bool {
+            self.2
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Has so many numbers from this one on end then.
+        Put(u64, u64, Expiry, bool),
+        Remove(u64, u64),
+        Sweep(i64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let expiry = prop_oneof![1 => Just(Expiry::NEVER), 4 => (1..6_i64).prop_map(Expiry::at_ms)];
+        prop_oneof![
+            4 => (0..900_u64, 1..300_u64, expiry, prop::bool::weighted(0.9))
+                .prop_map(|(from, len, expiry, is_whole)| Step::Put(from, len, expiry, is_whole)),
+            2 => (0..900_u64, 1..300_u64).prop_map(|(from, len)| Step::Remove(from, len)),
+            1 => (0..6_i64, 1..4_usize).prop_map(|(now_ms, budget)| Step::Sweep(now_ms, budget)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_counts_what_has_ended_whatever_happened_before(steps in prop::collection::vec(step(), 1..12)) {
+            let hash_of = |entry: &Ending| hash_of(&entry.0);
+            let mut table: Table<Ending> = Table::new();
+            let mut model: HashMap<u64, Ending> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Put(from, len, expiry, is_whole) => for number in from..from + len {
+                        let entry = Ending(number, expiry, is_whole);
+                        let hash = hash_of(&entry);
+                        if table.update(hash, |e| e.0 == number, |e| *e = entry.clone()).is_none() {
+                            table.insert(hash, entry.clone(), hash_of);
+                        }
+                        model.insert(number, entry);
+                    },
+                    Step::Remove(from, len) => for number in from..from + len {
+                        let hash = hash_of(&Ending(number, Expiry::NEVER, true));
+                        prop_assert_eq!(table.remove(hash, |e| e.0 == number, hash_of), model.remove(&number));
+                    },
+                    Step::Sweep(now_ms, mut budget) => {
+                        let end = |entry: &mut Ending, _: &mut usize| if entry.2 {
+                            Fate::Remove
+                        } else {
+                            entry.1 = Expiry::NEVER;
+                            Fate::Keep
+                        };
+                        table.sweep(now_ms, &mut budget, hash_of, end, |entry| {
+                            assert!(entry.has_ended(now_ms));
+                            model.remove(&entry.0);
+                        });
+                        table.iter().for_each(|entry| {
+                            model.insert(entry.0, entry.clone());
+                        });
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+                for now_ms in 0..7 {
+                    let due = model.values().filter(|entry| entry.has_ended(now_ms)).count();
+                    prop_assert_eq!(table.count_due(now_ms, |entry| entry.has_ended(now_ms)), due);
+                    prop_assert_eq!(table.is_all_due(now_ms, |e| e.has_ended(now_ms)), due == model.len());
+                }
+            }
+        }
+    }
+
     #[test]
-    fn an_entry_that_ends_earlier_is_noted() {
+    fn what_ends_at_one_moment_is_counted_without_a_look_at_it() {
         let mut table = Table::new();
-        (0..1_000).for_each(|entry| insert(&mut table, entry));
-        table.note_expiry(hash_of(&7), Expiry::at_ms(5));
-        assert_eq!(table.earliest(), Expiry::at_ms(5));
-        assert!(table.perhaps_due(5).any(|&entry| entry == 7));
-        table.note_expiry(hash_of(&7), Expiry::at_ms(9));
-        assert_eq!(table.earliest(), Expiry::at_ms(5), "it is a bound, and stays one");
-        table.sweep(5, &mut { usize::MAX }, hash_of, |_, _| Fate::Remove, drop);
-        assert_eq!((table.len(), table.earliest()), (1_000, Expiry::NEVER), "nothing was due");
+        (0..1_000).chain([ENDING]).for_each(|entry| insert(&mut table, entry));
+        (0..1_000).for_each(|number| insert(&mut table, ENDING + 10 + number * 1_000));
+        let seen = std::cell::Cell::new(0);
+        let count = table.count_due(ENDING as i64, |_| {
+            seen.set(seen.get() + 1);
+            true
+        });
+        assert_eq!((count, seen.get()), (1, 0));
     }
 
     #[test]

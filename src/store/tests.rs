@@ -221,7 +221,7 @@ proptest! {
             pass_time(&mut model, *now_ms);
             prop_assert_eq!(&shown(&View::committed(&store.read(), *now_ms)), &model);
             if let Some(budget) = swept {
-                store.load().sweep(*now_ms, *budget);
+                store.sweep(*now_ms, *budget);
                 prop_assert_eq!(&shown(&View::committed(&store.read(), *now_ms)), &model);
             }
             let changes = {
@@ -239,7 +239,7 @@ proptest! {
         let end_ms = TIMES.end;
         pass_time(&mut model, end_ms);
         prop_assert_eq!(&shown(&View::committed(&store.read(), end_ms)), &model);
-        store.load().sweep(end_ms, usize::MAX);
+        store.sweep(end_ms, usize::MAX);
         let keyspace = store.read();
         prop_assert_eq!(&shown(&View::committed(&keyspace, end_ms)), &model);
         prop_assert!(!keyspace.earliest().is_due(end_ms), "nothing is left to be swept");
