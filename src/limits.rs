@@ -76,6 +76,13 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests that one commit may hold: what waits longest for an answer waits for so many others at most.
 pub const COMMIT_REQUESTS: usize = 16 * 1024;
 
+/// What the changes of a commit may take, but for the last: a request of a few bytes can change as much as
+/// [`ARGUMENT_BYTES`], and a client may send thousands of them at once.
+pub const COMMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// The same between MULTI and EXEC, which is one commit whatever it changes.
+pub const TRANSACTION_BYTES: usize = REQUEST_BYTES;
+
 /// Effects that the writer applies before it lets readers in between. An op with more is applied as a whole:
 /// others see all of it or nothing.
 pub const APPLY_EFFECTS: usize = 256;
@@ -83,6 +90,7 @@ pub const APPLY_EFFECTS: usize = 256;
 /// Segments, of some two hundred keys or members each, that are swept before the writer turns to what waits: the
 /// store is locked for so long.
 pub const SWEEP_SEGMENTS: usize = 64;
+
 /// Rows between two time stamps in the journal: what a query walks back, at most, to tell when a row was
 /// written.
 pub const TIMESTAMP_ROWS: usize = 256;
@@ -122,4 +130,5 @@ const _: () = assert!(ARGUMENT_BYTES < REQUEST_BYTES);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENTS < REQUEST_ARGUMENTS);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_BYTES < ARGUMENT_BYTES);
 const _: () = assert!(OUTPUT_BYTES < UNANSWERED_BYTES);
+const _: () = assert!(COMMIT_BYTES < TRANSACTION_BYTES);
 const _: () = assert!(DATABASES as usize <= 64);

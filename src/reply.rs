@@ -175,6 +175,8 @@ pub enum Error {
     StringTooLong,
     /// A reply that would become longer than may be.
     ReplyTooLong,
+    /// A transaction that would change more than one commit may hold.
+    TransactionTooLarge,
     /// SINTERCARD of no keys.
     NumkeysNotPositive,
     /// SINTERCARD of more keys than there are arguments.
@@ -379,6 +381,9 @@ impl fmt::Display for Error {
                 f.write_str("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
             }
             Self::ReplyTooLong => f.write_str("ERR the reply would be too long"),
+            Self::TransactionTooLarge => {
+                f.write_str("ERR the transaction changes too much. This command was not executed.")
+            }
             Self::NumkeysNotPositive => f.write_str("ERR numkeys should be greater than 0"),
             Self::NumkeysTooGreat => f.write_str("ERR Number of keys can't be greater than number of args"),
             Self::LimitNegative => f.write_str("ERR LIMIT can't be negative"),

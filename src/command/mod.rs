@@ -96,7 +96,8 @@ pub enum Run {
 pub struct Scope<'a> {
     /// The database selected.
     pub database: u8,
-    /// The time, in milliseconds since 1970: what is said to happen in a second happens a second from here.
+    /// The time, in milliseconds since 1970, or where the clock was set back, that of the latest change: what is said to
+    /// happen in a second happens a second from here.
     pub now_ms: i64,
     /// The store, for choices that are made at random.
     pub store: &'a Store,

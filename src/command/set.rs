@@ -108,11 +108,11 @@ pub(super) fn srandmember(view: &View<'_>, database: u8, request: Request<'_>) -
 /// As many members as asked for, some perhaps more than once.
 fn repeated_draws(set: &SetView<'_>, count: usize) -> Result<ByteStrings, Error> {
     let mut drawn = ByteStrings::default();
-    for _ in 0..count {
+    for member in set.random_members().take(count) {
         if drawn.bytes() + drawn.len() * size_of::<usize>() > crate::limits::REQUEST_BYTES {
             return Err(Error::ReplyTooLong);
         }
-        set.random_member().iter().for_each(|member| drawn.push(member));
+        drawn.push(member);
     }
     Ok(drawn)
 }
@@ -123,8 +123,9 @@ fn draw<'a>(set: &SetView<'a>, count: usize) -> Vec<&'a [u8]> {
     // Drawing one by one repeats itself more the more of the members were drawn.
     if count < len / 3 {
         let mut drawn = ahash::AHashSet::with_capacity(count);
+        let mut members = set.random_members();
         while drawn.len() < count {
-            drawn.extend(set.random_member());
+            drawn.extend(members.next());
         }
         return drawn.into_iter().collect();
     }

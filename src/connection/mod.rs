@@ -333,7 +333,9 @@ impl Connection {
     /// Where and when changes are asked for.
     fn scope(&self) -> Scope<'_> {
         let store = &self.services.environment.store;
-        Scope { database: self.session.database(), now_ms: now_ms(), store }
+        // Where the clock was set back, what is to end in a second would otherwise have ended already.
+        let now_ms = now_ms().max(store.read().time_ms());
+        Scope { database: self.session.database(), now_ms, store }
     }
 
     /// The request as a part of a batch. None, if it can't be one, or is an error: it then has its turn once

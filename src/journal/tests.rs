@@ -687,8 +687,27 @@ async fn a_transaction_is_void_if_the_same_commit_has_changed_what_it_watches() 
     let flush = write(0, Change::Flushall);
     let batch = vec![flush, transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];
     assert_eq!(server.submit(batch).await, [Reply::OK, Reply::NullArray]);
+    let swapped_in = vec![
+        write(1, Change::Sadd { key: shared(b"s"), members: vec![shared(b"1")] }),
+        write(0, Change::Swapdb { first: 0, second: 1 }),
+        transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"s"])),
+    ];
+    assert_eq!(server.submit(swapped_in).await, [Reply::Integer(1), Reply::OK, Reply::NullArray]);
     let batch = vec![sadd(b"m", &[b"1"]), transaction(vec![sadd(b"l", &[b"1"])], watching(&[b"k"]))];
     assert_eq!(server.submit(batch).await, [Reply::Integer(1), Reply::Array(vec![Reply::Integer(1)])]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_changes_much_takes_several_commits() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let offset = crate::limits::COMMIT_BYTES / 2;
+    let long = |key| write(0, Change::Setrange { key: shared(key), offset, value: shared(b"x") });
+    let replies = server.submit(vec![long(b"1"), long(b"2"), long(b"3"), sadd(b"k", &[b"1"])]).await;
+    let length = Reply::count(offset + 1);
+    assert_eq!(replies, [length.clone(), length.clone(), length, Reply::Integer(1)]);
+    assert_eq!(server.stats.journal.commits.get(), 2);
     server.stop().await;
 }
 

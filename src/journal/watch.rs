@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::effect::Effect;
 use crate::limits::WATCHED_KEYS;
 use crate::stats::now_ms;
-use crate::store::{Changes, Keyspace, Store, ValueView, View};
+use crate::store::{Changes, Keyspace, Staged, Store, ValueView, View};
 
 /// A database and a key there.
 type Place = (u8, Bytes);
@@ -102,17 +102,18 @@ impl Watched {
         has_room
     }
 
-    /// Whether one of the keys has changed since it is watched: by what was applied, by what is staged on `before`, or
-    /// by itself at this time.
-    pub(super) fn has_changed(&self, staged: &[Effect<Bytes>], before: &Keyspace, now_ms: i64) -> bool {
-        let view = View::committed(before, now_ms);
+    /// Whether one of the keys has changed since it is watched: by what was applied, by what is staged, or by itself at
+    /// the time of the stage.
+    pub(super) fn has_changed(&self, staged: &Staged<'_>) -> bool {
+        let before = View::committed(staged.base(), staged.now_ms());
         let is_watched = |touched: Touched| match &touched {
             Touched::Key(place) => self.places.contains_key(place),
-            Touched::Databases(..) => self.places.keys().any(|place| touched.includes(place, &view)),
+            Touched::Databases(..) => self.places.keys().any(|place| touched.includes(place, &before)),
         };
+        // The sizes tell, too, what SWAPDB has brought in that was made in the same commit.
         self.note.load(SeqCst)
-            || touched(staged).any(is_watched)
-            || self.places.iter().any(|(place, before)| size(&view, place) != *before)
+            || touched(staged.changes().effects()).any(is_watched)
+            || self.places.iter().any(|(place, before)| size(&staged.view(), place) != *before)
     }
 }
 

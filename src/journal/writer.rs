@@ -17,7 +17,7 @@ use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::latency::Event;
-use crate::limits::{COMMIT_REQUESTS, SWEEP_SEGMENTS};
+use crate::limits::{COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES};
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
@@ -158,39 +158,53 @@ impl Writer {
         }
     }
 
-    /// One commit, from evaluation to replies.
+    /// One commit, or as many as its changes need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        if let Some(reason) = &self.latched {
-            return self.refuse(batches, &reason.clone());
+        let items: Vec<_> = batches.iter().flat_map(|batch| &batch.items).collect();
+        let mut replies = Vec::with_capacity(items.len());
+        while let Some(rest) = items.get(replies.len()..).filter(|rest| !rest.is_empty()) {
+            replies.extend(self.commit_first(rest));
         }
-        let (replies, changes, notices) = self.evaluate(&batches);
+        let mut replies = replies.into_iter();
+        for Batch { items, reply } in batches {
+            // The client may be gone; its changes stay.
+            let _ = reply.send(replies.by_ref().take(items.len()).collect());
+        }
+    }
+
+    /// One commit: of the first items, as many as it holds, at least one. Returns their replies.
+    fn commit_first(&mut self, items: &[&Item]) -> Vec<Reply> {
+        if let Some(reason) = &self.latched {
+            return self.refuse(items, reason);
+        }
+        let (replies, changes, notices) = self.evaluate(items);
         if !changes.effects().is_empty() {
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
-                return self.refuse(batches, &reason);
+                return self.refuse(&items[..replies.len()], &reason);
             }
             self.apply(&changes);
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
         }
-        for (batch, replies) in batches.into_iter().zip(replies) {
-            // The client may be gone; its changes stay.
-            let _ = batch.reply.send(replies);
-        }
+        replies
     }
 
-    /// The replies, the changes, and what has happened to which keys, if anybody may want to hear of it.
-    fn evaluate(&self, batches: &[Batch]) -> (Vec<Vec<Reply>>, Changes, Vec<Notice>) {
+    /// The replies to the first items, the changes, and what has happened to which keys, if anybody may want to hear
+    /// of it.
+    fn evaluate(&self, items: &[&Item]) -> (Vec<Reply>, Changes, Vec<Notice>) {
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace, now_ms());
         let mut notices = self.pubsub.is_notified().then(Vec::new);
-        let mut reply = |item: &Item| {
-            let reply = self.evaluate_item(item, &mut staged, &mut notices);
+        let mut replies = Vec::with_capacity(items.len());
+        for item in items {
+            replies.push(self.evaluate_item(item, &mut staged, &mut notices));
             staged.end_op();
-            reply
-        };
-        let replies = batches.iter().map(|batch| batch.items.iter().map(&mut reply).collect()).collect();
+            if staged.changes().bytes() >= COMMIT_BYTES {
+                break;
+            }
+        }
         (replies, staged.into_changes(), notices.unwrap_or_default())
     }
 
@@ -201,14 +215,16 @@ impl Writer {
         notices: &mut Option<Vec<Notice>>,
     ) -> Reply {
         match item {
+            // Only a transaction comes so far: it can't be cut in two.
+            Item::Write(_) if staged.changes().bytes() >= TRANSACTION_BYTES => {
+                Error::TransactionTooLarge.into()
+            }
             Item::Write(op) => match notices {
                 Some(notices) => evaluate_and_notice(op, staged, notices),
                 None => evaluate(op, staged),
             },
             Item::Read(query) => self.read(&staged.view(), query),
-            Item::Transaction { watched: Some(watched), .. }
-                if watched.has_changed(staged.changes().effects(), staged.base(), staged.now_ms()) =>
-            {
+            Item::Transaction { watched: Some(watched), .. } if watched.has_changed(staged) => {
                 Reply::NullArray
             }
             Item::Transaction { items, .. } => {
@@ -316,14 +332,11 @@ impl Writer {
         }
     }
 
-    /// Answers batches whose changes did not happen: what writes with the reason, the rest from what is committed.
-    fn refuse(&self, batches: Vec<Batch>, reason: &str) {
-        for batch in batches {
-            let keyspace = self.store.read();
-            let staged = Staged::new(&keyspace, now_ms());
-            let reply = |item: &Item| refusal(item, &staged, reason);
-            let _ = batch.reply.send(batch.items.iter().map(reply).collect());
-        }
+    /// The replies to items whose changes did not happen: to what writes the reason, to the rest what is committed.
+    fn refuse(&self, items: &[&Item], reason: &str) -> Vec<Reply> {
+        let keyspace = self.store.read();
+        let staged = Staged::new(&keyspace, now_ms());
+        items.iter().map(|item| refusal(item, &staged, reason)).collect()
     }
 
     fn sync_if_due(&mut self) {
@@ -398,11 +411,7 @@ fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
         Item::Transaction { items, .. } if items.iter().any(|item| matches!(item, Item::Write(_))) => {
             Error::Misconf(reason.to_owned()).into()
         }
-        Item::Transaction { watched: Some(watched), .. }
-            if watched.has_changed(&[], nothing.base(), nothing.now_ms()) =>
-        {
-            Reply::NullArray
-        }
+        Item::Transaction { watched: Some(watched), .. } if watched.has_changed(nothing) => Reply::NullArray,
         Item::Transaction { items, .. } => {
             Reply::Array(items.iter().map(|item| refusal(item, nothing, reason)).collect())
         }

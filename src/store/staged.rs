@@ -36,6 +36,8 @@ pub struct Changes {
     /// Which effects put something at a key where nothing was.
     creations: Vec<usize>,
     time_ms: i64,
+    /// What the strings take, and the members of copied sets: what may be much more than was sent.
+    copied_bytes: usize,
 }
 
 /// What changed in a database.
@@ -107,6 +109,12 @@ impl Changes {
     #[must_use]
     pub fn creations(&self) -> &[usize] {
         &self.creations
+    }
+
+    /// About how much memory the changes take, beside what those who asked for them have sent.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.effects.len() * size_of::<Effect<Bytes>>() + self.copied_bytes
     }
 
     /// The effects in runs of at least `least` (but for the last), cut only between ops.
@@ -184,6 +192,7 @@ impl<'a> Staged<'a> {
             }
             return;
         }
+        self.changes.copied_bytes += value.len();
         self.hold(database, key, Held { expiry, value: StagedValue::String(value.clone()) });
         self.changes.effects.push(Effect::StringSet { database, key: key.clone(), value, expiry });
     }
@@ -213,6 +222,7 @@ impl<'a> Staged<'a> {
             StagedValue::String(string) => string.clone(),
             StagedValue::Set(_) => Bytes::new(),
         };
+        self.changes.copied_bytes += string.len();
         self.hold(database, key, held);
         let (from, key) = (from.clone(), key.clone());
         match container {
@@ -285,6 +295,7 @@ impl<'a> Staged<'a> {
     pub fn replace_set(&mut self, database: u8, key: &Bytes, members: &[(Bytes, Expiry)], until: Expiry) {
         self.remove_key(database, key);
         for (member, expiry) in members {
+            self.changes.copied_bytes += member.len();
             let added = self.put_members(database, key, std::slice::from_ref(member), *expiry, |_| true);
             debug_assert!(added.is_ok(), "nothing is left of what was there");
         }

@@ -64,6 +64,8 @@ pub(crate) struct Table<T> {
     /// The segments with entries that end, by when the first of these does. Of those that are due at the same moment
     /// the last is swept first: it is the one that goes when the table shrinks, and what is in it would have to move.
     expiring: BTreeSet<(Expiry, Reverse<u32>)>,
+    /// No entry is there any more from then on. A bound, which stays where the last to end was taken out before.
+    latest: Expiry,
 }
 
 #[derive(Debug)]
@@ -152,7 +154,7 @@ impl<T> Segment<T> {
 impl<T: Expires> Table<T> {
     /// A table without entries, which holds no memory.
     pub(crate) const fn new() -> Self {
-        Self { segments: Vec::new(), len: 0, expiring: BTreeSet::new() }
+        Self { segments: Vec::new(), len: 0, expiring: BTreeSet::new(), latest: Expiry::at_ms(i64::MIN) }
     }
 
     /// The number of entries.
@@ -178,6 +180,7 @@ impl<T: Expires> Table<T> {
         let outcome = change(entry);
         let after = end_of(entry);
         if before != after {
+            self.note_latest(after);
             self.change_ends(segment, |ends| {
                 ends.remove(before);
                 ends.add(after);
@@ -196,11 +199,11 @@ impl<T: Expires> Table<T> {
         self.due_segments(now_ms).map(|segment| self.segments[segment].count_due(now_ms, &has_ended)).sum()
     }
 
-    /// Whether all entries have ended by now, which `has_ended` tells of each. Unless nearly all have, it is known
-    /// from the first few segments.
+    /// Whether all entries have ended by now, which `has_ended` tells of each. It is known at once where that is so
+    /// because the last end has come, and from the first few segments unless nearly all have ended.
     pub(crate) fn is_all_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> bool {
         let is_all = |segment: &Segment<T>| segment.count_due(now_ms, &has_ended) == segment.entries.len();
-        self.segments.iter().all(is_all)
+        self.latest.is_due(now_ms) || self.segments.iter().all(is_all)
     }
 
     /// Lets `decide` look at the entries of up to `budget` segments that may have something due, and takes out
@@ -369,9 +372,14 @@ impl<T: Expires> Table<T> {
     fn place(&mut self, hash: u64, entry: T, hash_of: &impl Fn(&T) -> u64) {
         let segment = self.segment_of(hash);
         let end = end_of(&entry);
+        self.note_latest(end);
         let entries = &mut self.segments[segment].entries;
         entries.insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
         self.change_ends(segment, |ends| ends.add(end));
+    }
+
+    fn note_latest(&mut self, (expiry, is_whole): (Expiry, bool)) {
+        self.latest = self.latest.max(if is_whole { expiry } else { Expiry::NEVER });
     }
 
     fn change_ends(&mut self, segment: usize, change: impl FnOnce(&mut Ends)) {
@@ -461,6 +469,7 @@ mod tests {
         }
         let expiring = table.segments.iter().filter(|segment| segment.ends.first != Expiry::NEVER).count();
         assert_eq!(table.expiring.len(), expiring);
+        assert!(table.iter().all(|entry| entry.earliest() <= table.latest));
     }
 
     #[test]

@@ -326,6 +326,21 @@ fn a_set_created_anew_is_another_container() {
 }
 
 #[test]
+fn many_draws_take_one_walk() {
+    let store = Store::default();
+    let keyspace = store.read();
+    let mut staged = Staged::new(&keyspace, 1);
+    stage(&mut staged, &add("k", 0..50_000));
+    let view = staged.view();
+    let set = view.set(0, b"k").unwrap().unwrap();
+    let started = std::time::Instant::now();
+    let drawn: BTreeSet<_> = set.random_members().take(500_000).collect();
+    assert!(drawn.len() > 45_000, "{} of 50,000 were drawn", drawn.len());
+    // A walk for each would take an hour.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[test]
 fn time_does_not_run_back() {
     let store = Store::default();
     let keyspace = store.read();

@@ -316,14 +316,30 @@ impl<'a> SetView<'a> {
     /// A member, each with the same chance.
     #[must_use]
     pub fn random_member(&self) -> Option<&'a [u8]> {
-        if self.staged.is_none() {
-            let draw = || self.base?.random().filter(|member| !member.expiry.is_due(self.now_ms));
-            if let Some(member) = std::iter::repeat_with(draw).take(DRAWS).flatten().next() {
-                return Some(&member.name);
-            }
-        }
-        let len = self.len();
-        if len == 0 { None } else { self.members().nth(fastrand::usize(..len)).map(|(member, _)| member) }
+        self.draw().or_else(|| {
+            let len = self.len();
+            if len == 0 { None } else { self.members().nth(fastrand::usize(..len)).map(|(member, _)| member) }
+        })
+    }
+
+    /// A member, if one is found without a walk.
+    fn draw(&self) -> Option<&'a [u8]> {
+        let base = self.base.filter(|_| self.staged.is_none())?;
+        let draw = || base.random().filter(|member| !member.expiry.is_due(self.now_ms));
+        std::iter::repeat_with(draw).take(DRAWS).flatten().next().map(|member| &*member.name)
+    }
+
+    /// Members without end, each drawn with the same chance from all; none, if there are none. Where drawing one would
+    /// take a walk, there is one walk for all.
+    pub fn random_members(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut all: Option<Vec<&'a [u8]>> = None;
+        std::iter::from_fn(move || {
+            let drawn = if all.is_none() { self.draw() } else { None };
+            drawn.or_else(|| {
+                let all = all.get_or_insert_with(|| self.members().map(|(member, _)| member).collect());
+                fastrand::choice(all.iter().copied())
+            })
+        })
     }
 
     /// Visits members from `cursor` on until it has visited `least` or there are no more.

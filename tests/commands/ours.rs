@@ -420,3 +420,41 @@ fn the_ends_of_members_are_events_too() {
         assert!(message.contains(&format!("__keyevent@0__:{event}\r\n")), "{event}: {message}");
     }
 }
+
+#[test]
+fn what_is_to_end_in_a_while_does_so_though_the_clock_was_set_back() {
+    let server = Server::start();
+    server.connect().ask(&["SADD", "k", "first"]);
+    let directory = server.stop();
+    // As if it had been written while the clock was an hour ahead.
+    let journal = rusqlite::Connection::open(directory.path().join("revoked.db")).unwrap();
+    journal.execute("UPDATE journal SET time_ms = time_ms + 3600000 WHERE effect = 6", []).unwrap();
+    drop(journal);
+    let server = Server::start_in(directory, Setup::default());
+    run(
+        &mut connect(&server, 2),
+        2,
+        r"
+        > SADDEX revoked 60 token
+        < :1
+        > SISMEMBER revoked token
+        < :1
+        > TTL revoked token
+        < :60
+        > SET session x EX 60
+        < +OK
+        > EXPIRE k 60
+        < :1
+        > EXISTS session k
+        < :2
+        > MULTI
+        < +OK
+        > SADDEX revoked 60 other
+        < +QUEUED
+        > SCARD revoked
+        < +QUEUED
+        > EXEC
+        < *2 :1 :2
+        ",
+    );
+}

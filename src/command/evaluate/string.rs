@@ -83,10 +83,10 @@ pub(super) fn append(
     value: &Bytes,
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
-    let (mut string, expiry) = before.unwrap_or((BytesMut::new(), Expiry::NEVER));
+    let (string, expiry) = before.unwrap_or((&[], Expiry::NEVER));
     let length = checked_length(string.len(), value.len())?;
-    string.extend_from_slice(value);
-    staged.set_string(database, key, string.freeze(), expiry);
+    let string = [string, value].concat();
+    staged.set_string(database, key, Bytes::from(string), expiry);
     Ok(Reply::count(length))
 }
 
@@ -98,15 +98,17 @@ pub(super) fn setrange(
     value: &Bytes,
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
-    let (mut string, expiry) = before.unwrap_or((BytesMut::new(), Expiry::NEVER));
+    let (string, expiry) = before.unwrap_or((&[], Expiry::NEVER));
     if value.is_empty() {
         return Ok(Reply::count(string.len()));
     }
     let end = checked_length(offset, value.len())?;
-    string.resize(string.len().max(end), 0);
-    string[offset..end].copy_from_slice(value);
-    let length = string.len();
-    staged.set_string(database, key, string.freeze(), expiry);
+    let length = string.len().max(end);
+    let mut written = BytesMut::with_capacity(length);
+    written.extend_from_slice(string);
+    written.resize(length, 0);
+    written[offset..end].copy_from_slice(value);
+    staged.set_string(database, key, written.freeze(), expiry);
     Ok(Reply::count(length))
 }
 
@@ -118,7 +120,7 @@ pub(super) fn incrby(
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
     let (string, expiry) = before.map_or((None, Expiry::NEVER), |(string, expiry)| (Some(string), expiry));
-    let before = string.map_or(Ok(0), |string| parse_integer(&string).ok_or(Error::NotAnInteger))?;
+    let before = string.map_or(Ok(0), |string| parse_integer(string).ok_or(Error::NotAnInteger))?;
     let after = before.checked_add(increment).ok_or(Error::IncrementOverflow)?;
     staged.set_string(database, key, Bytes::from(after.to_string()), expiry);
     Ok(Reply::Integer(after))
@@ -131,8 +133,8 @@ pub(super) fn incrbyfloat(
     increment: &Bytes,
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
-    let (string, expiry) = before.unwrap_or((BytesMut::from(&b"0"[..]), Expiry::NEVER));
-    let after = float::add(&string, increment).map_err(|error| match error {
+    let (string, expiry) = before.unwrap_or((b"0", Expiry::NEVER));
+    let after = float::add(string, increment).map_err(|error| match error {
         FloatError::NotAFloat => Error::NotAFloat,
         FloatError::NotFinite => Error::IncrementNotFinite,
     })?;
@@ -141,16 +143,16 @@ pub(super) fn incrbyfloat(
     Ok(Reply::Bulk(after))
 }
 
-/// The string at a key as it is, to be changed, and when the key ends.
-fn string_and_expiry(
-    staged: &Staged<'_>,
+/// The string at a key as it is, and when the key ends.
+fn string_and_expiry<'s>(
+    staged: &'s Staged<'_>,
     database: u8,
     key: &Bytes,
-) -> Result<Option<(BytesMut, Expiry)>, Error> {
+) -> Result<Option<(&'s [u8], Expiry)>, Error> {
     match staged.view().key(database, key) {
         None => Ok(None),
         Some(found) => match found.value {
-            ValueView::String(string) => Ok(Some((BytesMut::from(string), found.expiry))),
+            ValueView::String(string) => Ok(Some((string, found.expiry))),
             ValueView::Set(_) => Err(Error::WrongType),
         },
     }
