@@ -19,7 +19,8 @@ CREATE TABLE journal (
                                    -- key ends; null, if it never does
 ) STRICT;
 
--- The keys that there are. A set whose members have all ended by themselves is still here.
+-- The keys that there are. A set whose members have all ended by themselves is still here. An end later than the year
+-- 9999 shows as the end of that.
 CREATE VIEW keys AS
 WITH
     rare AS MATERIALIZED (
@@ -43,7 +44,7 @@ SELECT
     latest.key,
     CASE latest.effect WHEN 3 THEN 'set' ELSE 'string' END AS type,
     latest.value,
-    strftime('%Y-%m-%d %H:%M:%f', ends.time_ms / 1000.0, 'unixepoch') AS expires,
+    strftime('%Y-%m-%d %H:%M:%f', min(ends.time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires,
     latest.container
 FROM latest
 JOIN ends ON ends.space = latest.space AND ends.key = latest.key
@@ -64,7 +65,7 @@ SELECT
 FROM (
     SELECT
         container, value, effect, time_ms, max(sequence),
-        strftime('%Y-%m-%d %H:%M:%f', time_ms / 1000.0, 'unixepoch') AS expires
+        strftime('%Y-%m-%d %H:%M:%f', min(time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires
     FROM journal WHERE effect IN (1, 2) GROUP BY container, value
 ) AS latest
 JOIN keys ON keys.container = latest.container
@@ -95,7 +96,7 @@ SELECT
     coalesce(journal.key, stands.key) AS key,
     CASE WHEN journal.effect IN (1, 2) THEN journal.value END AS member,
     CASE WHEN journal.effect = 7 THEN journal.value END AS value,
-    strftime('%Y-%m-%d %H:%M:%f', journal.time_ms / 1000.0, 'unixepoch') AS expires
+    strftime('%Y-%m-%d %H:%M:%f', min(journal.time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires
 FROM journal
 LEFT JOIN (
     SELECT container, key, max(sequence) FROM journal WHERE effect = 3 GROUP BY container

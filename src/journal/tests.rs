@@ -340,11 +340,23 @@ async fn the_views_follow_renames_swaps_and_ends() {
 }
 
 #[tokio::test]
+async fn an_end_beyond_all_dates_is_not_taken_for_none() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    server.submit(vec![put(b"k", b"m", Expiry::at_ms(i64::MAX))]).await;
+    let reader = Connection::open(&path).unwrap();
+    let expires = |sql: &str| reader.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).unwrap();
+    assert_eq!(expires("SELECT expires FROM revocations").as_deref(), Some("9999-12-31 23:59:59.999"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_has_ended_is_gone_from_the_views_too() {
     let (_folder, path) = folder();
     let server = Server::at(&path).await;
     let soon = Expiry::at_ms(now_ms() + 300);
-    server.submit(vec![put(b"k", b"short", soon), sadd(b"k", &[b"long"]), set(b"s", b"", soon)]).await;
+    let items = vec![put(b"k", b"short", soon), sadd(b"k", &[b"long"]), set(b"s", b"", soon)];
+    server.submit(items).await;
     while !soon.is_due(now_ms()) {
         tokio::task::yield_now().await;
     }
