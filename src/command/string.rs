@@ -3,6 +3,7 @@
 use super::Scope;
 use super::expiry::{self, TimeUnit};
 use crate::expiry::Expiry;
+use crate::limits::REQUEST_BYTES;
 use crate::op::{Change, Exists, SetAnswer, TimeFault};
 use crate::reply::{Error, Reply};
 use crate::request::{Request, parse_integer};
@@ -103,10 +104,15 @@ pub(super) fn get(view: &View<'_>, database: u8, request: Request<'_>) -> Answer
 
 pub(super) fn mget(view: &View<'_>, database: u8, request: Request<'_>) -> Answer {
     let string = |key| match view.key(database, key).map(|found| found.value) {
-        Some(ValueView::String(string)) => Reply::bulk(string),
-        Some(ValueView::Set(_)) | None => Reply::Null,
+        Some(ValueView::String(string)) => Some(string),
+        Some(ValueView::Set(_)) | None => None,
     };
-    Ok(Reply::Array(request.args(1).map(string).collect()))
+    let strings: Vec<_> = request.args(1).map(string).collect();
+    // A key may be asked for a million times.
+    if strings.iter().flatten().map(|string| string.len()).sum::<usize>() > REQUEST_BYTES {
+        return Err(Error::ReplyTooLong);
+    }
+    Ok(Reply::Array(strings.into_iter().map(|string| string.map_or(Reply::Null, Reply::bulk)).collect()))
 }
 
 pub(super) fn mset(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {

@@ -74,6 +74,9 @@ WHERE latest.effect = 1
 
 -- What happened, and when (in UTC).
 CREATE VIEW history AS
+WITH renumbered AS MATERIALIZED (
+    SELECT sequence, space, container AS database FROM journal WHERE effect = 9
+)
 SELECT
     journal.sequence,
     (
@@ -92,7 +95,14 @@ SELECT
         WHEN 8 THEN 'key expires'
         WHEN 9 THEN 'database swapped'
     END AS change,
-    CASE journal.effect WHEN 9 THEN journal.container ELSE journal.space END AS database,
+    coalesce(
+        (
+            SELECT database FROM renumbered
+            WHERE renumbered.space = journal.space AND renumbered.sequence <= journal.sequence
+            ORDER BY renumbered.sequence DESC LIMIT 1
+        ),
+        journal.space
+    ) AS database,
     coalesce(journal.key, stands.key) AS key,
     CASE WHEN journal.effect IN (1, 2) THEN journal.value END AS member,
     CASE WHEN journal.effect = 7 THEN journal.value END AS value,

@@ -336,6 +336,26 @@ async fn the_views_follow_renames_swaps_and_ends() {
         list("SELECT change || ' ' || coalesce(expires, 'never') FROM history WHERE key = 's'"),
         ["string set never", "key expires 2096-10-02 07:06:40.000", "key expires never"]
     );
+    server
+        .submit(vec![
+            write(7, Change::Sadd { key: shared(b"before"), members: vec![shared(b"1")] }),
+            write(7, Change::Swapdb { first: 7, second: 8 }),
+            write(7, Change::Sadd { key: shared(b"after"), members: vec![shared(b"2")] }),
+        ])
+        .await;
+    assert_eq!(
+        list(
+            "SELECT format('%d %s %s', database, change, coalesce(key, '')) FROM history ORDER BY sequence DESC LIMIT 6"
+        ),
+        [
+            "7 member set after",
+            "7 set at key after",
+            "8 database swapped ",
+            "7 database swapped ",
+            "7 member set before",
+            "7 set at key before"
+        ]
+    );
     server.stop().await;
 }
 

@@ -246,7 +246,8 @@ impl Writer {
     /// How long there may be nothing to do.
     fn idle_time(&self) -> Option<Duration> {
         let earliest = self.store.read().earliest().ms();
-        let sweep_in = earliest.map(|ms| (ms - now_ms()).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
+        let sweep_in =
+            earliest.map(|ms| ms.saturating_sub(now_ms()).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
         let sweep_in = sweep_in.map(|ms| Duration::from_millis(ms as u64));
         [self.syncing.due_in(), sweep_in].into_iter().flatten().min()
     }

@@ -458,3 +458,13 @@ fn what_is_to_end_in_a_while_does_so_though_the_clock_was_set_back() {
         ",
     );
 }
+
+#[test]
+fn a_reply_is_bounded_however_often_a_string_is_asked_for() {
+    let server = Server::start();
+    let mut client = connect(&server, 2);
+    client.ask(&["SETRANGE", "long", &(64 << 20).to_string(), "x"]);
+    let mut words = vec!["MGET"];
+    words.resize(1 + 1000, "long");
+    assert_eq!(client.ask(&words), b"-ERR the reply would be too long\r\n");
+}

@@ -1,6 +1,6 @@
 //! Ops on sets, and on when their members end.
 
-use ahash::{AHashSet, RandomState};
+use ahash::AHashSet;
 use bytes::Bytes;
 
 use crate::command::set::combine;
@@ -69,7 +69,7 @@ pub(super) fn spop(
 }
 
 /// Those that were drawn and are still there. Where that is not enough, the others are ordered by a hash that is the
-/// same everywhere.
+/// same on every machine.
 fn choose(set: &SetView<'_>, count: usize, drawn: &[Bytes], seed: u64) -> Vec<Bytes> {
     if count >= set.len() {
         return set.members().map(|(member, _)| Bytes::copy_from_slice(member)).collect();
@@ -77,15 +77,23 @@ fn choose(set: &SetView<'_>, count: usize, drawn: &[Bytes], seed: u64) -> Vec<By
     let mut chosen: Vec<Bytes> =
         drawn.iter().filter(|member| set.contains(member)).take(count).cloned().collect();
     if chosen.len() < count {
-        let order = RandomState::with_seeds(seed, 0, 0, 0);
         let taken: AHashSet<&[u8]> = chosen.iter().map(|member| &**member).collect();
         let others = set.members().map(|(member, _)| member).filter(|member| !taken.contains(member));
-        let mut others: Vec<_> = others.map(|member| (order.hash_one(member), member)).collect();
+        let mut others: Vec<_> = others.map(|member| (place_in_order(seed, member), member)).collect();
         others.sort_unstable();
         let missing = count - chosen.len();
         chosen.extend(others.into_iter().take(missing).map(|(_, member)| Bytes::copy_from_slice(member)));
     }
     chosen
+}
+
+/// FNV-1a, stirred as in SplitMix64 so that members that are alike stand apart.
+fn place_in_order(seed: u64, member: &[u8]) -> u64 {
+    let add = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let hash = member.iter().fold(0xcbf2_9ce4_8422_2325 ^ seed, add);
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 /// A member takes its end along. Where it is already, it has the later of both.
