@@ -58,7 +58,7 @@ fn main() -> Outcome<()> {
     let works: Vec<Work> = Work::all().filter(|work| work.name().contains(&options.filter)).collect();
     let bench = Bench {
         is_pinned: pin(),
-        redis: redis_version(),
+        redis: if options.is_alone { None } else { redis_version() },
         members: (0..options.members).map(|_| random_uuid()).collect(),
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         options,
@@ -81,6 +81,7 @@ struct Options {
     time: Duration,
     rounds: usize,
     filter: String,
+    is_alone: bool,
 }
 
 impl Options {
@@ -104,6 +105,7 @@ impl Options {
                     .help("How long each of the three rounds of a work takes"),
             )
             .arg(flag("quick").help("Rounds of a fifth of a second"))
+            .arg(flag("alone").help("As where Redis is not installed"))
             .arg(flag("test").help("Only see whether it runs"))
             .arg(flag("bench").hide(true))
             .get_matches();
@@ -117,7 +119,13 @@ impl Options {
             (false, true) => (members, 0.2, 3),
             (false, false) => (members, seconds, 3),
         };
-        Self { members, time: Duration::from_secs_f64(seconds), rounds, filter }
+        Self {
+            members,
+            time: Duration::from_secs_f64(seconds),
+            rounds,
+            filter,
+            is_alone: matches.get_flag("alone"),
+        }
     }
 }
 
@@ -196,7 +204,7 @@ impl Bench {
     fn print_head(&self) {
         let Options { members, time, rounds, .. } = &self.options;
         let redis = self.redis.as_ref().map_or_else(
-            || format!("{REDIS} is not installed: no comparison"),
+            || format!("without {REDIS}: no comparison"),
             |version| format!("beside Redis {version}"),
         );
         println!("revoked {}, {redis}", env!("CARGO_PKG_VERSION"));
