@@ -1,34 +1,12 @@
 //! The configuration while the server runs: CONFIG GET, SET and REWRITE.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::hooks::Hooks;
 use super::rows::{FIXED, Fixed, ROWS, Row};
-use super::{Appendfsync, Config, Loglevel, rewrite};
-use crate::outbox::OutputLimits;
-use crate::pubsub::EventClasses;
+use super::{Config, rewrite};
 use crate::reply::{Error, ParameterProblem, printable};
 use crate::settings::{Parameters, Settings};
-
-/// What makes those options count that take more than storing a value.
-pub struct Hooks {
-    /// Changes the least important messages that are logged. An error is text for the client.
-    pub loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
-    /// Makes room for so many clients. An error is how many there can be.
-    pub maxclients: Box<dyn Fn(usize) -> Result<(), usize> + Send + Sync>,
-    /// Changes when the journal is synced.
-    pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
-    /// Changes how much may wait for a client that takes nothing.
-    pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
-    /// Changes which events of keys are published.
-    pub notify_keyspace_events: Box<dyn Fn(EventClasses) + Send + Sync>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").finish_non_exhaustive()
-    }
-}
 
 /// The configuration of a server that runs.
 #[derive(Debug)]

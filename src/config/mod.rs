@@ -26,8 +26,10 @@ use crate::pubsub::EventClasses;
 
 use self::rows::{FIXED, ROWS, Row};
 
-pub use self::live::{Hooks, Live};
+pub use self::hooks::Hooks;
+pub use self::live::Live;
 
+mod hooks;
 mod live;
 mod rewrite;
 mod rows;

@@ -10,7 +10,7 @@ use clap::Arg;
 use clap::builder::ValueParser;
 use toml::de::DeValue;
 
-use super::live::Hooks;
+use super::hooks::Hooks;
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
 use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES, SLOWLOG_ENTRIES};
 use crate::outbox::{OutputLimits, parse_memory};
