@@ -47,6 +47,10 @@ const MERGE_BELOW: usize = 64;
 /// Segments that there is room for, in multiples of those there are, before room is given back.
 const SHRINK_FACTOR: usize = 4;
 
+/// Entries that a sweep takes out at the cost of looking at one segment more. (Measured: 0.8 us a key against 1 to
+/// 2 us a segment; a slice of segments that were due as a whole took seven milliseconds when this cost nothing.)
+const REMOVED_AT_COST: usize = 8;
+
 /// Bits of a position. Cursors stay below 2^53, so that clients that read them as doubles read them right.
 const POSITION_BITS: u32 = 48;
 
@@ -207,14 +211,15 @@ impl<T: Expires> Table<T> {
     }
 
     /// Lets `decide` look at the entries of up to `budget` segments that may have something due, and takes out
-    /// those that it says. `budget` is lowered by what was looked at.
+    /// those that it says. `budget` is lowered by what was looked at
+    /// and taken out.
     pub(crate) fn sweep(
         &mut self,
         now_ms: i64,
         budget: &mut usize,
         hash_of: impl Fn(&T) -> u64,
         mut decide: impl FnMut(&mut T, &mut usize) -> Fate,
-        mut removed: impl FnMut(T),
+        mut take: impl FnMut(T),
     ) {
         while *budget > 0
             && let Some(segment) = self.first_due(now_ms)
@@ -224,8 +229,10 @@ impl<T: Expires> Table<T> {
             let before = entries.len();
             let dead =
                 |entry: &mut T| entry.earliest().is_due(now_ms) && decide(entry, budget) == Fate::Remove;
-            entries.extract_if(dead).for_each(&mut removed);
-            self.len -= before - self.segments[segment].entries.len();
+            entries.extract_if(dead).for_each(&mut take);
+            let removed = before - self.segments[segment].entries.len();
+            *budget = budget.saturating_sub(removed / REMOVED_AT_COST);
+            self.len -= removed;
             let ends = Ends::of(&self.segments[segment].entries);
             self.change_ends(segment, |before| *before = ends);
             self.shrink(&hash_of);
