@@ -406,6 +406,22 @@ async fn what_ends_is_swept_though_nobody_touches_it() {
 }
 
 #[tokio::test]
+async fn what_ended_while_nobody_ran_is_not_in_memory_after_the_start() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let soon = Expiry::at_ms(now_ms() + 1_000);
+    server.submit((0..1_000).map(|i| put(b"set", format!("m{i}").as_bytes(), soon)).collect()).await;
+    assert!(server.store.read().len_at(0, 0) == 1, "it has not ended before it was stored");
+    server.stop().await;
+    while !soon.is_due(now_ms()) {
+        tokio::task::yield_now().await;
+    }
+    let server = Server::at(&path).await;
+    assert_eq!(server.store.read().len_at(0, 0), 0, "even at a time when it had not ended");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn time_does_not_run_back_over_a_restart() {
     let (_folder, path) = folder();
     let server = Server::at(&path).await;
