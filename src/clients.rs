@@ -2,7 +2,7 @@
 //! may do to it: send it a message, and end it.
 //!
 //! A connection's task looks for both whenever it is about to wait, and before it executes more: that costs one
-//! load of [`Client::signals`]. It leaves its waker here, so that it is found while it waits.
+//! load of `Client::signals`. It leaves its waker here, so that it is found while it waits.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

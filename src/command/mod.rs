@@ -3,7 +3,7 @@
 //!
 //! To add a command: its function in the file of its group, its row in `table.rs`, its script in the tests.
 //! A command's function never knows sockets, channels or SQL: a read gets a [`View`], a write makes an
-//! [`Op`], a session command changes its [`Session`].
+//! [`Op`](crate::op::Op), a session command changes its [`Session`].
 
 use std::sync::{Arc, LazyLock};
 

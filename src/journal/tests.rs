@@ -434,6 +434,27 @@ async fn time_does_not_run_back_over_a_restart() {
 }
 
 #[tokio::test]
+async fn what_had_ended_when_the_clock_was_set_back_is_swept() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let half_an_hour = Expiry::at_ms(now_ms() + 30 * 60 * 1_000);
+    server.submit(vec![put(b"set", b"1", half_an_hour), sadd(b"k", &[b"1"])]).await;
+    server.stop().await;
+    // As if the last change had come an hour from now.
+    let journal = Connection::open(&path).unwrap();
+    journal.execute("UPDATE journal SET time_ms = time_ms + 3600000 WHERE effect = 6", []).unwrap();
+    drop(journal);
+    let server = Server::at(&path).await;
+    let started = std::time::Instant::now();
+    while server.stats.expired_keys.get() < 1 {
+        assert!(started.elapsed().as_secs() < 20, "it stays, though nobody sees it any more");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.store.read().len_at(0, 0), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_can_not_be_written_has_not_happened() {
     let (_folder, path) = folder();
     let opened = open(&path).unwrap();

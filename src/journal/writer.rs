@@ -16,6 +16,7 @@ use super::sqlite::{Entry, JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::{Notice, evaluate, evaluate_and_notice};
+use crate::expiry::Expiry;
 use crate::latency::Event;
 use crate::limits::{COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES};
 use crate::pubsub::{EventClasses, PubSub};
@@ -250,17 +251,24 @@ impl Writer {
 
     /// How long there may be nothing to do.
     fn idle_time(&self) -> Option<Duration> {
-        let earliest = self.store.read().earliest().ms();
+        let (earliest, now_ms) = self.ends();
         let sweep_in =
-            earliest.map(|ms| ms.saturating_sub(now_ms()).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
+            earliest.ms().map(|ms| ms.saturating_sub(now_ms).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
         let sweep_in = sweep_in.map(|ms| Duration::from_millis(ms as u64));
         [self.syncing.due_in(), sweep_in].into_iter().flatten().min()
     }
 
+    /// When something ends at the earliest, and what time it is for those who read: where the clock was set back, that of
+    /// the latest change.
+    fn ends(&self) -> (Expiry, i64) {
+        let keyspace = self.store.read();
+        (keyspace.earliest(), now_ms().max(keyspace.time_ms()))
+    }
+
     /// Takes some of what has ended out of memory. The journal has said before when it ends.
     fn sweep(&self) {
-        let now_ms = now_ms();
-        if !self.store.read().earliest().is_due(now_ms) {
+        let (earliest, now_ms) = self.ends();
+        if !earliest.is_due(now_ms) {
             return;
         }
         let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
