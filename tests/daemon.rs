@@ -246,6 +246,19 @@ mod a_file_that_can_not_be_used {
         assert_eq!(first.connect().ask(&["SADD", "k", "m"]), integer(1), "the first goes on");
     }
 
+    #[test]
+    fn from_a_later_time_than_the_clock_shows_is_said_so_in_the_log() {
+        let home = filled();
+        assert!(!home.start().log().contains("clock"));
+        sql(&home, "UPDATE journal SET time_ms = time_ms + 3600000 WHERE effect = 6");
+        let daemon = home.start();
+        assert!(daemon.log().contains("The clock is 35"), "3,5xx seconds: {}", daemon.log());
+        // What is to end in a while from now does not end at once.
+        let mut client = daemon.connect();
+        assert_eq!(client.ask(&["SADDEX", "k", "60", "new"]), integer(1));
+        assert_eq!(client.ask(&["SISMEMBER", "k", "new"]), integer(1));
+    }
+
     /// The daemon ends with this code and says why, and all files that were there are what they were.
     fn assert_refused(home: &Home, code: i32, why: &str) {
         let before = home.contents();

@@ -30,6 +30,9 @@ const PROGRESS_ROWS: u64 = 16 * 1024;
 /// Time between two lines of the log about a replay under way.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How far the clock may be behind the latest change before the log says so.
+const CLOCK_TOLERANCE_MS: i64 = 10_000;
+
 /// Time between two syncs where the policy is once in a second.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -122,7 +125,15 @@ impl Writer {
         while keyspace.earliest().is_due(now_ms) {
             drop(keyspace.sweep(now_ms, SWEEP_SEGMENTS));
         }
+        let ahead_ms = keyspace.time_ms() - now_ms;
         drop(keyspace);
+        if ahead_ms > CLOCK_TOLERANCE_MS {
+            tracing::warn!(
+                "The clock is {} s behind the latest change in the data file: was it ahead then, or is it wrong now? \
+                 Until it has caught up, what ends before that change counts as ended",
+                ahead_ms / 1_000
+            );
+        }
         self.syncing.prepare(&self.file)?;
         journal.rows_loaded.store(total, Relaxed);
         journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
