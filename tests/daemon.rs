@@ -254,7 +254,7 @@ mod a_file_that_can_not_be_used {
         let daemon = home.start();
         assert!(daemon.log().contains("The clock is 35"), "3,5xx seconds: {}", daemon.log());
         // What is to end in a while from now does not end at once.
-        let mut client = daemon.connect();
+        let client = daemon.connect();
         assert_eq!(client.ask(&["SADDEX", "k", "60", "new"]), integer(1));
         assert_eq!(client.ask(&["SISMEMBER", "k", "new"]), integer(1));
     }
