@@ -129,9 +129,12 @@ const AVOIDED: &[Avoided] = &[
     Avoided {
         reason: "TTL, PTTL and PERSIST take a member, as in KeyDB",
         is_it: |request| {
-            let words = &request.0[if is_subcommand(request, "command", "getkeys") { 2 } else { 0 }..];
+            // COMMAND GETKEYS knows no bound above.
+            let is_asked_about = is_subcommand(request, "command", "getkeys");
+            let words = &request.0[if is_asked_about { 2 } else { 0 }..];
             let name = words.first().map(|name| name.to_ascii_lowercase());
-            matches!(name.as_deref(), Some(b"ttl" | b"pttl" | b"persist")) && words.len() == 3
+            matches!(name.as_deref(), Some(b"ttl" | b"pttl" | b"persist"))
+                && (words.len() == 3 || (is_asked_about && words.len() > 3))
         },
     },
     Avoided {
