@@ -1,14 +1,11 @@
 //! When keys end, and when members of sets do: EXPIRE, TTL, SADDEX and their families.
 
-use super::Scope;
+use super::{Answer, Scope};
 use crate::expiry::Expiry;
 use crate::op::{Change, ExpireConditions, ExpireMembersAnswer, MemberCondition};
 use crate::reply::{Error, Reply, printable};
 use crate::request::{Request, parse_integer};
 use crate::store::View;
-
-/// What a reading command answers, or the error.
-type Answer = Result<Reply, Error>;
 
 /// How a command counts time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +39,12 @@ fn parse_expiry(
     from_ms: i64,
 ) -> Result<Expiry, Error> {
     let number = parse_integer(argument).ok_or(Error::NotAnInteger)?;
+    expiry_at(command, number, unit, from_ms)
+}
+
+fn expiry_at(command: &'static str, number: i64, unit: TimeUnit, from_ms: i64) -> Result<Expiry, Error> {
     let ms = number.checked_mul(unit.ms()).and_then(|ms| ms.checked_add(from_ms));
-    let ms = ms.ok_or(Error::InvalidExpireTime(command))?;
-    Ok(Expiry::at_ms(ms))
+    ms.map(Expiry::at_ms).ok_or(Error::InvalidExpireTime(command))
 }
 
 /// The same where the number must be above 0: in SET, SETEX and GETEX.
@@ -58,7 +58,7 @@ pub(super) fn parse_positive(
     if number <= 0 {
         return Err(Error::InvalidExpireTime(command));
     }
-    parse_expiry(command, argument, unit, from_ms)
+    expiry_at(command, number, unit, from_ms)
 }
 
 pub(super) fn expire(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {

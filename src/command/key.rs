@@ -1,15 +1,12 @@
 //! Keys of any type: DEL, EXISTS, SCAN and their family.
 
-use super::Scope;
 use super::glob::{self, Case};
 use super::session::parse_database;
+use super::{Answer, Scope};
 use crate::op::Change;
 use crate::reply::{ByteStrings, Error, Reply};
 use crate::request::{Request, parse_integer};
 use crate::store::{NextCursor, SetView, Type, ValueView, View};
-
-/// What a reading command answers, or the error.
-type Answer = Result<Reply, Error>;
 
 /// Members that MEMORY USAGE weighs where its SAMPLES doesn't say: Redis's default.
 const SAMPLES: usize = 5;

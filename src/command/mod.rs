@@ -78,7 +78,7 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy)]
 pub enum Run {
     /// Reads the store: the selected database, the request.
-    Read(fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>),
+    Read(fn(&View<'_>, u8, Request<'_>) -> Answer),
     /// Asks for a change.
     Write(fn(&Scope<'_>, Request<'_>) -> Result<Change, Error>),
     /// Reads or changes the connection's own state, or reads the server's.
@@ -90,6 +90,9 @@ pub enum Run {
     /// Only its subcommands do something.
     Container,
 }
+
+/// What a reading command answers, or the error.
+pub type Answer = Result<Reply, Error>;
 
 /// Where and when a change is asked for.
 #[derive(Debug)]

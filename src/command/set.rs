@@ -3,16 +3,13 @@
 use ahash::AHashMap;
 use bytes::Bytes;
 
-use super::Scope;
 use super::key::{ScanOptions, parse_cursor, scan_reply};
+use super::{Answer, Scope};
 use crate::expiry::Expiry;
 use crate::op::{Change, SetOperation};
 use crate::reply::{ByteStrings, Error, Reply};
 use crate::request::{Request, parse_integer};
 use crate::store::{SetView, View};
-
-/// What a reading command answers, or the error.
-type Answer = Result<Reply, Error>;
 
 pub(super) fn sadd(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
     Ok(Change::Sadd { key: request.shared(1), members: request.shared_args(2) })

@@ -1,16 +1,13 @@
 //! Strings: SET, GET, INCR and their family.
 
-use super::Scope;
 use super::expiry::{self, TimeUnit};
+use super::{Answer, Scope};
 use crate::expiry::Expiry;
 use crate::limits::REQUEST_BYTES;
 use crate::op::{Change, Exists, SetAnswer, TimeFault};
 use crate::reply::{Error, Reply};
 use crate::request::{Request, parse_integer};
 use crate::store::{ValueView, View};
-
-/// What a reading command answers, or the error.
-type Answer = Result<Reply, Error>;
 
 /// `SET key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-seconds|PXAT unix-milliseconds|KEEPTTL]`.
 pub(super) fn set(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {

@@ -309,8 +309,10 @@ impl Connection {
     ) -> io::Result<usize> {
         let started = Instant::now();
         let (mut commands, mut items) = (vec![command], vec![Item::Write(op)]);
+        // One look at the clock, and at the store's time, for all of them.
+        let scope = self.scope();
         while let Some((command, item)) =
-            decoded.get(first + items.len()).and_then(|request| self.batch_item(request))
+            decoded.get(first + items.len()).and_then(|request| self.batch_item(&scope, request))
         {
             commands.push(command);
             items.push(item);
@@ -340,11 +342,11 @@ impl Connection {
 
     /// The request as a part of a batch. None, if it can't be one, or is an error: it then has its turn once
     /// what stands before it is answered.
-    fn batch_item(&self, request: Request<'_>) -> Option<(Command, Item)> {
+    fn batch_item(&self, scope: &Scope<'_>, request: Request<'_>) -> Option<(Command, Item)> {
         let command = self.command(request).ok()?;
-        let database = self.session.database();
+        let database = scope.database;
         let item = match command.spec.run {
-            Run::Write(make) => Item::Write(Op { database, change: make(&self.scope(), request).ok()? }),
+            Run::Write(make) => Item::Write(Op { database, change: make(scope, request).ok()? }),
             // Those that take long have their turn behind the commit: the writer would keep everybody waiting, and
             // hold all their replies at once.
             Run::Read(read) if !command.spec.is_slow_read() => {

@@ -64,9 +64,6 @@ pub enum Type {
 }
 
 impl Type {
-    /// All there are.
-    pub const ALL: [Self; 2] = [Self::String, Self::Set];
-
     /// Redis's word for it.
     #[must_use]
     pub fn name(self) -> &'static str {

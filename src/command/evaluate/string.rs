@@ -119,8 +119,8 @@ pub(super) fn incrby(
     increment: i64,
 ) -> Result<Reply, Error> {
     let before = string_and_expiry(staged, database, key)?;
-    let (string, expiry) = before.map_or((None, Expiry::NEVER), |(string, expiry)| (Some(string), expiry));
-    let before = string.map_or(Ok(0), |string| parse_integer(string).ok_or(Error::NotAnInteger))?;
+    let (string, expiry) = before.unwrap_or((b"0", Expiry::NEVER));
+    let before = parse_integer(string).ok_or(Error::NotAnInteger)?;
     let after = before.checked_add(increment).ok_or(Error::IncrementOverflow)?;
     staged.set_string(database, key, Bytes::from(after.to_string()), expiry);
     Ok(Reply::Integer(after))
