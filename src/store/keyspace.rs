@@ -10,12 +10,17 @@ use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
 use crate::limits::DATABASES;
 
+/// The database of the sets that stand at no key yet. Only the replay has such, and nobody sees them.
+pub const UNPLACED: u8 = DATABASES;
+
 /// All data. Only [`Keyspace::apply`] changes it; [`Keyspace::sweep`] takes out what has ended, which nobody sees.
 #[derive(Debug)]
 pub struct Keyspace {
     /// Keyed at random, so that nobody can aim keys or members at one segment.
     hasher: RandomState,
     databases: [Database; DATABASES as usize],
+    /// [`UNPLACED`].
+    unplaced: Database,
     next_container: ContainerId,
     /// The time of the latest change: nobody reads the state of an earlier one, whatever the clock says.
     time_ms: i64,
@@ -151,6 +156,7 @@ impl Default for Keyspace {
         Self {
             hasher: RandomState::new(),
             databases: [const { Database::new() }; DATABASES as usize],
+            unplaced: Database::new(),
             next_container: ContainerId(1),
             time_ms: 0,
         }
@@ -184,6 +190,12 @@ impl Keyspace {
     /// Says that what is applied next was decided at this time.
     pub fn advance(&mut self, time_ms: i64) {
         self.time_ms = self.time_ms.max(time_ms);
+    }
+
+    /// Ends the replay: sets that stand at no key had been removed, and the ids up to this one were given away.
+    pub fn end_replay(&mut self, last_container: ContainerId) -> Removed {
+        self.next_container = self.next_container.max(last_container.next());
+        Removed(vec![std::mem::replace(&mut self.unplaced, Database::new()).keys], Vec::new())
     }
 
     /// When something ends that was not swept yet, at the earliest.
@@ -276,7 +288,7 @@ impl Keyspace {
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetCreated { database, container, key, expiry } => {
-                self.next_container = ContainerId(container.0.saturating_add(1)).max(self.next_container);
+                self.next_container = self.next_container.max(container.next());
                 let value = Value::Set(Box::new(Container { id: *container, set: Set::new() }));
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
@@ -294,7 +306,9 @@ impl Keyspace {
                     key.expiry = *expiry;
                     *ending += usize::from(key.is_ending());
                 };
-                keys.update(hash, |key| *key.name == *name, change).ok_or(Misfit::NoSuchKey)
+                // A key that is not there is said again further on: compaction has taken away what said it before.
+                let _ = keys.update(hash, |key| *key.name == *name, change);
+                Ok(())
             }
             Effect::KeyRemoved { database, container: _, key } => {
                 removed.1.extend(self.take(*database, key.as_ref())?);
@@ -318,7 +332,9 @@ impl Keyspace {
                 Ok(())
             }
             Effect::DatabasesSwapped { first, second } => {
-                self.database(*first.max(second))?;
+                if *first.max(second) >= DATABASES {
+                    return Err(Misfit::NoSuchDatabase);
+                }
                 self.databases.swap(usize::from(*first), usize::from(*second));
                 Ok(())
             }
@@ -326,8 +342,11 @@ impl Keyspace {
     }
 
     fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
-        let Self { hasher, databases, .. } = self;
-        let database = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
+        let Self { hasher, databases, unplaced, .. } = self;
+        let database = match database {
+            UNPLACED => unplaced,
+            numbered => databases.get_mut(usize::from(numbered)).ok_or(Misfit::NoSuchDatabase)?,
+        };
         Ok((database, hasher))
     }
 

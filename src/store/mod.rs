@@ -15,7 +15,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::limits::APPLY_EFFECTS;
 
-pub use self::keyspace::{Keyspace, Misfit, Removed, Swept};
+pub use self::keyspace::{Keyspace, Misfit, Removed, Swept, UNPLACED};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
 
