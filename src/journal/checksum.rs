@@ -45,7 +45,9 @@ impl Checksum {
         fixed[28..32].copy_from_slice(&(key.len() as u32).to_le_bytes());
         fixed[32..].copy_from_slice(&(value.len() as u32).to_le_bytes());
         let mut hasher = Hasher::new_with_initial(self.0);
-        [&fixed[..], key, value].into_iter().for_each(|bytes| hasher.update(bytes));
+        for bytes in [&fixed[..], key, value] {
+            hasher.update(bytes);
+        }
         self.0 = hasher.finalize();
     }
 }
