@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::command::{Command, Environment, Flag};
-use crate::limits::{OUTPUT_BYTES, STREAMED_MEMBERS, WALK_CHECK};
+use crate::limits::{STREAMED_BYTES, STREAMED_MEMBERS, WALK_CHECK};
 use crate::reply::Error;
 use crate::request::Request;
 use crate::resp;
@@ -66,8 +66,8 @@ impl Connection {
     /// Encodes members until they are worth writing out. False behind the last.
     fn gather_members(&mut self, walk: &mut Walk) -> Result<bool, Lost> {
         let Self { services, output, .. } = self;
-        output.reserve(OUTPUT_BYTES);
-        while output.len() < OUTPUT_BYTES {
+        output.reserve(STREAMED_BYTES);
+        while output.len() < STREAMED_BYTES {
             // Whoever waits for the store has his turn after each step.
             let keyspace = services.environment.store.read();
             if !keyspace.step(walk, |member| resp::encode_bulk(member, output))? {
