@@ -215,7 +215,8 @@ impl Keyspace {
     /// Ends the replay: sets that stand at no key had been removed, and the ids up to this one were given away.
     pub fn end_replay(&mut self, last_container: ContainerId) -> Removed {
         self.next_container = self.next_container.max(last_container.next());
-        Removed(vec![std::mem::replace(&mut self.unplaced, Database::new()).keys], Vec::new())
+        let unplaced = std::mem::replace(&mut self.unplaced, Database::new());
+        Removed(vec![unplaced.keys], Vec::new(), Vec::new())
     }
 
     /// When something ends that was not swept yet, at the earliest.
