@@ -167,7 +167,7 @@ impl State {
         let says_nothing = |at: u64, name: &[u8]| saved.binary_search(&(at, name)).is_err();
         let is_unchanged =
             |(at, member): &(u64, &Member)| saved.is_empty() || says_nothing(*at, &member.name);
-        let is_there = |(_, member): &(u64, &Member)| !member.expiry.is_due(self.now_ms);
+        let is_there = |(_, member): &(u64, &Member)| !member.expiry().is_due(self.now_ms);
         let unchanged = members.into_iter().filter(is_there).filter(is_unchanged);
         let mut names: Vec<_> = unchanged.map(|(at, member)| (at, &*member.name)).collect();
         let was_there = |&(at, name): &(u64, &[u8])| self.saved.was_there(at, name) == Some(true);
