@@ -35,7 +35,7 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
+//! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
 //! what took long; [`glob`] matches patterns.
 //!
 //! # Invariants
@@ -79,6 +79,7 @@ pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod memory;
 pub mod monitor;
 pub mod op;
 pub mod outbox;
@@ -86,6 +87,7 @@ pub mod pubsub;
 pub mod reply;
 pub mod request;
 pub mod resp;
+pub mod seldom;
 pub mod server;
 pub mod settings;
 pub mod slowlog;
