@@ -181,7 +181,10 @@ mod tests {
         let second = Piece::new(100);
         assert_eq!(used().unwrap() - before, chunk_bytes(100) as u64);
         piece.resize(5000);
-        assert_eq!(used().unwrap() - before, (chunk_bytes(100) + chunk_bytes(5000) - chunk_bytes(1000)) as u64);
+        assert_eq!(
+            used().unwrap() - before,
+            (chunk_bytes(100) + chunk_bytes(5000) - chunk_bytes(1000)) as u64
+        );
         piece.resize(1000);
         drop(second);
         assert_eq!(used().unwrap(), before);

@@ -254,13 +254,12 @@ impl Change {
             | Self::Spop { key, drawn: members, .. }
             | Self::Sstore { destination: key, keys: members, .. } => key.len() + all(members),
             Self::Del { keys } => all(keys),
-            Self::Mset { pairs } | Self::Msetnx { pairs } => pairs
-                .iter()
-                .map(|(key, value)| 2 * size_of::<Bytes>() + key.len() + value.len())
-                .sum(),
-            Self::Set { key, value, .. } | Self::Append { key, value } | Self::Setrange { key, value, .. } => {
-                key.len() + value.len()
+            Self::Mset { pairs } | Self::Msetnx { pairs } => {
+                pairs.iter().map(|(key, value)| 2 * size_of::<Bytes>() + key.len() + value.len()).sum()
             }
+            Self::Set { key, value, .. }
+            | Self::Append { key, value }
+            | Self::Setrange { key, value, .. } => key.len() + value.len(),
             Self::Smove { source, destination, member } => source.len() + destination.len() + member.len(),
             Self::Rename { key: source, new_key: destination, .. }
             | Self::Copy { source, destination, .. } => source.len() + destination.len(),

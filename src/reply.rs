@@ -59,10 +59,9 @@ impl Reply {
                 strings.bytes() + strings.len() * size_of::<usize>()
             }
             Self::Array(replies) | Self::Set(replies) => all(replies),
-            Self::Map(pairs) => pairs
-                .iter()
-                .map(|(name, value)| 2 * size_of::<Self>() + name.bytes() + value.bytes())
-                .sum(),
+            Self::Map(pairs) => {
+                pairs.iter().map(|(name, value)| 2 * size_of::<Self>() + name.bytes() + value.bytes()).sum()
+            }
             Self::Pushes(messages) => messages.iter().map(|message| all(message)).sum(),
         }
     }

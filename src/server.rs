@@ -132,8 +132,11 @@ pub async fn run(
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let failures = Arc::<Seldom>::default();
     for listener in listeners {
-        let acceptor =
-            Acceptor { services: Arc::clone(&services), alive: alive.clone(), failures: Arc::clone(&failures) };
+        let acceptor = Acceptor {
+            services: Arc::clone(&services),
+            alive: alive.clone(),
+            failures: Arc::clone(&failures),
+        };
         tokio::spawn(acceptor.run(listener));
     }
     drop(alive);

@@ -35,8 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "connection",
         &[
-            "journal", "command", "store", "monitor", "clients", "outbox", "resp", "slowlog", "stats", "latency",
-            "settings", "seldom", "op", "request", "reply", "limits",
+            "journal", "command", "store", "monitor", "clients", "outbox", "resp", "slowlog", "stats",
+            "latency", "settings", "seldom", "op", "request", "reply", "limits",
         ],
     ),
     (
@@ -49,8 +49,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "memory", "op",
-            "effect", "expiry", "request", "reply", "glob", "limits",
+            "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "memory",
+            "op", "effect", "expiry", "request", "reply", "glob", "limits",
         ],
     ),
     ("store", &["effect", "expiry", "limits"]),

@@ -143,7 +143,8 @@ fn memory(fields: &mut Fields, environment: &Environment) {
     let resident = kilobytes(&status, "VmRSS");
     let used = memory::used().or(resident);
     let peak = memory::peak().or_else(|| kilobytes(&status, "VmHWM"));
-    let mut add_bytes = |name, bytes: Option<u64>| bytes.into_iter().for_each(|bytes| fields.add_bytes(name, bytes));
+    let mut add_bytes =
+        |name, bytes: Option<u64>| bytes.into_iter().for_each(|bytes| fields.add_bytes(name, bytes));
     add_bytes("used_memory", used);
     add_bytes("used_memory_rss", resident);
     add_bytes("used_memory_peak", peak);

@@ -64,7 +64,10 @@ pub(super) fn memory_doctor(_: &mut Session, environment: &Environment, _: Reque
 fn diagnose_bound(used: u64, most: u64) -> String {
     let percent = used.saturating_mul(100).checked_div(most);
     let advice = match percent {
-        None => return "maxmemory is not set: nothing keeps the server from taking all of the machine's.\n".to_owned(),
+        None => {
+            return "maxmemory is not set: nothing keeps the server from taking all of the machine's.\n"
+                .to_owned();
+        }
         Some(percent) if percent > 100 => " Writes that need memory are refused until there is room.",
         Some(percent) if percent >= NEAR_BOUND_PERCENT => {
             " That is much: beyond it, writes that need memory are refused."

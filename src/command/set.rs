@@ -72,7 +72,9 @@ pub(super) fn spop(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Er
     let keyspace = scope.store.read();
     let set = View::committed(&keyspace, scope.now_ms).set(scope.database, request.arg(1));
     let drawn = match set {
-        Ok(Some(set)) if count.unwrap_or(1) < set.len().min(DRAWN_MEMBERS + 1) => draw(&set, count.unwrap_or(1)),
+        Ok(Some(set)) if count.unwrap_or(1) < set.len().min(DRAWN_MEMBERS + 1) => {
+            draw(&set, count.unwrap_or(1))
+        }
         // All are popped, there is nothing to draw from, or so many are wanted that the writer had better choose: nobody
         // may write while they are drawn.
         Ok(_) | Err(_) => Vec::new(),
@@ -97,11 +99,7 @@ pub(super) fn srandmember(view: &View<'_>, database: u8, request: Request<'_>) -
         return Ok(Reply::Array(Vec::new()));
     };
     let many = count.unsigned_abs() as usize;
-    Ok(Reply::Strings(if count < 0 {
-        repeated_draws(&set, many)?
-    } else {
-        several(&set, many)
-    }))
+    Ok(Reply::Strings(if count < 0 { repeated_draws(&set, many)? } else { several(&set, many) }))
 }
 
 /// As many members as asked for, some perhaps more than once.

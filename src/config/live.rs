@@ -201,7 +201,15 @@ mod tests {
         let (live, _) = live();
         for row in ROWS {
             // One of these is as good as any, for whatever option.
-            let values = ["7", "2000000", "no", "warning", "noeviction", "AKE", "normal 1 2 3 slave 4 5 6 pubsub 7 8 9"];
+            let values = [
+                "7",
+                "2000000",
+                "no",
+                "warning",
+                "noeviction",
+                "AKE",
+                "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
+            ];
             let set = |value: &str| live.set(&[(row.name.as_bytes(), value.as_bytes())]);
             let tried = values.map(|value| (value, set(value).map_err(|error| error.to_string())));
             if row.change.is_live() {

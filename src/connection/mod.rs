@@ -703,7 +703,7 @@ impl Connection {
         }
         match Pin::new(&mut self.stream).poll_write(context, &self.output) {
             Poll::Pending => Poll::Ready(Ok(0)),
-            written => written,
+            Poll::Ready(written) => Poll::Ready(written),
         }
     }
 

@@ -117,3 +117,23 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_waits_until_there_is_room_for_it() {
+        let queue = Queue::default();
+        let first = queue.room_for(QUEUED_BYTES - 10).await.unwrap();
+        let second = queue.room_for(10).await.unwrap();
+        let mut third = std::pin::pin!(queue.room_for(11));
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(second);
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(first);
+        drop(third.await.unwrap());
+        let whole = queue.room_for(usize::MAX).await.unwrap();
+        assert_eq!(whole.num_permits(), QUEUED_BYTES, "what never fits has it all");
+    }
+}

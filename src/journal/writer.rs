@@ -19,7 +19,8 @@ use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
 use crate::limits::{
-    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES, TRANSACTION_REPLY_BYTES,
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
+    TRANSACTION_REPLY_BYTES,
 };
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
@@ -564,9 +565,7 @@ fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
             Error::Misconf(reason.to_owned()).into()
         }
         Item::Transaction { watched: Some(watched), .. } if watched.has_changed(nothing) => Reply::NullArray,
-        Item::Transaction { items, .. } => {
-            answer_all(items, |item| refusal(item, nothing, reason))
-        }
+        Item::Transaction { items, .. } => answer_all(items, |item| refusal(item, nothing, reason)),
     }
 }
 
@@ -660,5 +659,24 @@ mod tests {
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS - 1), batch(1), batch(1)]), 2);
+    }
+
+    #[test]
+    fn a_transaction_is_answered_as_much_as_one_reply_may_be() {
+        let read = || {
+            Item::Read(Query {
+                read: |_, _, _| Ok(Reply::Null),
+                database: 0,
+                request: crate::request::OwnedRequest::from_args(&[b"GET"]),
+            })
+        };
+        let items: Vec<_> = std::iter::repeat_with(read).take(5).collect();
+        // One piece of memory, that all replies share.
+        let third = bytes::Bytes::from(vec![0; TRANSACTION_REPLY_BYTES / 3 + 1]);
+        let Reply::Array(replies) = answer_all(&items, |_| Reply::Bulk(third.clone())) else {
+            unreachable!()
+        };
+        let is_refused = |reply: &Reply| *reply == Error::TransactionAnswersTooMuch.into();
+        assert_eq!(replies.iter().map(is_refused).collect::<Vec<_>>(), [false, false, false, true, true]);
     }
 }

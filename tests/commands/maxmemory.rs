@@ -99,8 +99,8 @@ fn nothing_is_queued_behind_multi_and_it_can_be_left() {
         < -OOM command not allowed when used memory > 'maxmemory'.
         > WATCH a
         < -OOM command not allowed when used memory > 'maxmemory'.
-        > NOSUCH
-        < -ERR unknown command 'NOSUCH', with args beginning with: 
+        > SADD k
+        < -ERR wrong number of arguments for 'sadd' command
         > DISCARD
         < +OK
         > MULTI
