@@ -392,6 +392,31 @@ mod a_lack_of_file_descriptors {
     }
 }
 
+mod a_peer_that_is_gone {
+    use super::*;
+
+    /// Whether the kernel has a keepalive timer for the daemon's end of the connection.
+    fn is_probed(daemon: &Daemon, connection: &TcpStream) -> bool {
+        let hex = |port: u16| format!("0100007F:{port:04X}");
+        let (local, remote) = (hex(daemon.port), hex(connection.local_addr().unwrap().port()));
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let row = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+        let timer =
+            row.filter(|row| row[1] == local && row[2] == remote).map(|row| row[5].starts_with("02:")).next();
+        timer.unwrap()
+    }
+
+    #[test]
+    fn is_probed_for_as_tcp_keepalive_says() {
+        for (seconds, expected) in [("300", true), ("0", false)] {
+            let daemon = Home::with_options(&["--tcp-keepalive", seconds]).start();
+            let connection = connect(&daemon, 0);
+            wait_until(|| figure(&daemon, "connected_clients") == 2);
+            assert_eq!(is_probed(&daemon, &connection), expected);
+        }
+    }
+}
+
 mod ten_thousand_connections {
     use super::*;
 
