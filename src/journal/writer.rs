@@ -186,8 +186,7 @@ impl Writer {
 
     /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        let (batches, mut answers): (Vec<_>, Vec<_>) =
-            batches.into_iter().map(|Batch { items, reply }| (items, Answers::new(reply))).unzip();
+        let (batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
         let items: Vec<Asked<'_>> = batches
             .iter()
             .enumerate()
@@ -487,8 +486,10 @@ struct Answers {
 }
 
 impl Answers {
-    fn new(to: oneshot::Sender<Vec<Reply>>) -> Self {
-        Self { replies: Vec::new(), bytes: 0, to: Some(to) }
+    /// A batch's items, and none of their replies yet.
+    fn of(Batch { items, reply }: Batch) -> (Vec<Item>, Self) {
+        let replies = Vec::with_capacity(items.len());
+        (items, Self { replies, bytes: 0, to: Some(reply) })
     }
 
     fn add(&mut self, reply: Option<Reply>) {
