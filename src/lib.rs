@@ -35,8 +35,9 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
-//! what took long; [`glob`] matches patterns.
+//! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
+//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
+//! filling the log.
 //!
 //! # Invariants
 //!
@@ -79,6 +80,7 @@ pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod memory;
 pub mod monitor;
 pub mod op;
 pub mod outbox;
@@ -86,6 +88,7 @@ pub mod pubsub;
 pub mod reply;
 pub mod request;
 pub mod resp;
+pub mod seldom;
 pub mod server;
 pub mod settings;
 pub mod slowlog;

@@ -47,6 +47,25 @@ impl Reply {
         Self::Integer(count as i64)
     }
 
+    /// About how many bytes it holds, beside those that every reply takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let all = |replies: &[Self]| replies.iter().map(|reply| size_of::<Self>() + reply.bytes()).sum();
+        match self {
+            Self::Simple(_) | Self::Integer(_) | Self::Null | Self::NullArray | Self::Error(_) => 0,
+            Self::Bulk(string) => string.len(),
+            Self::Text(text) => text.len(),
+            Self::Strings(strings) | Self::StringSet(strings) => {
+                strings.bytes() + strings.len() * size_of::<usize>()
+            }
+            Self::Array(replies) | Self::Set(replies) => all(replies),
+            Self::Map(pairs) => {
+                pairs.iter().map(|(name, value)| 2 * size_of::<Self>() + name.bytes() + value.bytes()).sum()
+            }
+            Self::Pushes(messages) => messages.iter().map(|message| all(message)).sum(),
+        }
+    }
+
     /// A bulk string with a copy of `text`.
     #[must_use]
     pub fn bulk(text: impl Into<Vec<u8>>) -> Self {
@@ -177,6 +196,10 @@ pub enum Error {
     ReplyTooLong,
     /// A transaction that would change more than one commit may hold.
     TransactionTooLarge,
+    /// A transaction whose replies would be more than one reply may hold.
+    TransactionAnswersTooMuch,
+    /// A command that needs memory, beyond `maxmemory`.
+    OutOfMemory,
     /// SINTERCARD of no keys.
     NumkeysNotPositive,
     /// SINTERCARD of more keys than there are arguments.
@@ -388,6 +411,10 @@ impl fmt::Display for Error {
             Self::TransactionTooLarge => {
                 f.write_str("ERR the transaction changes too much. This command was not executed.")
             }
+            Self::TransactionAnswersTooMuch => {
+                f.write_str("ERR the transaction's replies are too long. This command was not executed.")
+            }
+            Self::OutOfMemory => f.write_str("OOM command not allowed when used memory > 'maxmemory'."),
             Self::NumkeysNotPositive => f.write_str("ERR numkeys should be greater than 0"),
             Self::NumkeysTooGreat => f.write_str("ERR Number of keys can't be greater than number of args"),
             Self::LimitNegative => f.write_str("ERR LIMIT can't be negative"),

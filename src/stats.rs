@@ -38,6 +38,7 @@ pub struct Stats {
     pub journal: JournalStats,
     /// What took long.
     pub latency: Latency,
+    settings: Arc<Settings>,
 }
 
 /// A number that only grows, until it is reset.
@@ -216,8 +217,14 @@ impl Stats {
             expired_keys: Counter::default(),
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             journal,
-            latency: Latency::new(settings),
+            latency: Latency::new(Arc::clone(&settings)),
+            settings,
         }
+    }
+
+    /// Whether more memory is in use than may be.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.settings.is_out_of_memory()
     }
 
     /// Begins again with what CONFIG RESETSTAT resets in Redis: the counters of clients, keys and commands.

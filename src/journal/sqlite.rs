@@ -19,7 +19,7 @@ use super::checksum::Checksum;
 use super::error::{AppendError, OpenError};
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
-use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, TIMESTAMP_ROWS};
+use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
 
 /// `PRAGMA application_id`: "rvkd".
 const APPLICATION_ID: u32 = 0x7276_6b64;
@@ -578,6 +578,8 @@ fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
     connection.pragma_update(None, "synchronous", synchronous(policy)).map_err(fail)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(fail)?;
+    // Negative: in KiB rather than pages.
+    connection.pragma_update(None, "cache_size", -((SQLITE_CACHE_BYTES / 1024) as i64)).map_err(fail)?;
     // The header was looked at in the file; a migration may still stand in the write-ahead log alone.
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     accept_version(path, version as usize)?;

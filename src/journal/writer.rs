@@ -20,7 +20,10 @@ use super::{Item, Query};
 use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
-use crate::limits::{COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, SWEEP_SEGMENTS, TRANSACTION_BYTES};
+use crate::limits::{
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
+    TRANSACTION_REPLY_BYTES,
+};
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
@@ -144,6 +147,12 @@ impl Writer {
         journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
         journal.loading.store(false, Relaxed);
         tracing::info!("Loaded {total} rows in {} ms", started.elapsed().as_millis());
+        if self.stats.is_out_of_memory() {
+            tracing::warn!(
+                "What the data file holds takes more than maxmemory: all of it is loaded, and writes that need memory are \
+                 refused until there is room"
+            );
+        }
         Ok(())
     }
 
@@ -186,50 +195,77 @@ impl Writer {
         }
     }
 
-    /// One commit, or as many as its changes need, from evaluation to replies.
+    /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        let items: Vec<_> = batches.iter().flat_map(|batch| &batch.items).collect();
-        let mut replies = Vec::with_capacity(items.len());
-        while let Some(rest) = items.get(replies.len()..).filter(|rest| !rest.is_empty()) {
-            replies.extend(self.commit_first(rest));
+        let (batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
+        let items: Vec<Asked<'_>> = batches
+            .iter()
+            .enumerate()
+            .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
+            .collect();
+        let (mut done, mut sent) = (0, 0);
+        while done < items.len() {
+            done += self.commit_first(&items[done..], &mut answers);
+            // Who has all its replies need not wait for the others, nor the replies for their sending.
+            let complete = items.get(done).map_or(answers.len(), |next| next.batch);
+            answers[sent..complete].iter_mut().for_each(Answers::send);
+            sent = complete;
         }
-        let mut replies = replies.into_iter();
-        for Batch { items, reply } in batches {
-            // The client may be gone; its changes stay.
-            let _ = reply.send(replies.by_ref().take(items.len()).collect());
-        }
+        answers[sent..].iter_mut().for_each(Answers::send);
     }
 
-    /// One commit: of the first items, as many as it holds, at least one. Returns their replies.
-    fn commit_first(&mut self, items: &[&Item]) -> Vec<Reply> {
+    /// One commit: of the first items, as many as it holds, at least one. Adds their replies to the answers, and returns
+    /// how many they were.
+    fn commit_first(&mut self, items: &[Asked<'_>], answers: &mut [Answers]) -> usize {
         if let Some(reason) = &self.latched {
-            return self.refuse(items, reason);
+            return self.refuse(items, reason, answers);
         }
-        let (replies, changes, notices) = self.evaluate(items);
+        let (replies, changes, notices) = self.evaluate(items, answers);
+        let items = &items[..replies.len()];
         if !changes.effects().is_empty() {
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
-                return self.refuse(&items[..replies.len()], &reason);
+                return self.refuse(items, &reason, answers);
             }
             self.apply(&changes);
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
         }
-        replies
+        for (asked, reply) in items.iter().zip(replies) {
+            answers[asked.batch].add(reply);
+        }
+        items.len()
     }
 
     /// The replies to the first items, the changes, and what has happened to which keys, if anybody may want to hear
-    /// of it.
-    fn evaluate(&self, items: &[&Item]) -> (Vec<Reply>, Changes, Vec<Notice>) {
+    /// of it. An item whose batch is answered enough has none, and was not looked at.
+    fn evaluate(
+        &self,
+        items: &[Asked<'_>],
+        answers: &[Answers],
+    ) -> (Vec<Option<Reply>>, Changes, Vec<Notice>) {
+        let is_out_of_memory = self.stats.is_out_of_memory();
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace, now_ms());
         let mut notices = self.pubsub.is_notified().then(Vec::new);
         let mut replies = Vec::with_capacity(items.len());
-        for item in items {
-            replies.push(self.evaluate_item(item, &mut staged, &mut notices));
+        let mut fill = Fill::default();
+        for &Asked { batch, item } in items {
+            if fill.is_enough_for(batch, answers) {
+                replies.push(None);
+                continue;
+            }
+            // Where nothing was refused when it was sent: what came before it has taken the last of the memory.
+            let reply = if is_out_of_memory && item.needs_memory() {
+                out_of_memory(item).into()
+            } else {
+                self.evaluate_item(item, &mut staged, &mut notices)
+            };
+            fill.add(reply.bytes());
+            replies.push(Some(reply));
             staged.end_op();
-            if staged.changes().bytes() >= COMMIT_BYTES {
+            if staged.changes().bytes() + fill.all_bytes >= COMMIT_BYTES {
                 break;
             }
         }
@@ -256,7 +292,7 @@ impl Writer {
                 Reply::NullArray
             }
             Item::Transaction { items, .. } => {
-                Reply::Array(items.iter().map(|item| self.evaluate_item(item, staged, notices)).collect())
+                answer_all(items, |item| self.evaluate_item(item, staged, notices))
             }
         }
     }
@@ -434,11 +470,17 @@ impl Writer {
         }
     }
 
-    /// The replies to items whose changes did not happen: to what writes the reason, to the rest what is committed.
-    fn refuse(&self, items: &[&Item], reason: &str) -> Vec<Reply> {
+    /// Answers items whose changes did not happen: what writes with the reason, the rest with what is committed. Returns
+    /// how many they were.
+    fn refuse(&self, items: &[Asked<'_>], reason: &str, answers: &mut [Answers]) -> usize {
         let keyspace = self.store.read();
         let staged = Staged::new(&keyspace, now_ms());
-        items.iter().map(|item| refusal(item, &staged, reason)).collect()
+        for &Asked { batch, item } in items {
+            if !answers[batch].are_enough() {
+                answers[batch].add(Some(refusal(item, &staged, reason)));
+            }
+        }
+        items.len()
     }
 
     fn sync_if_due(&mut self) {
@@ -511,6 +553,93 @@ impl Writer {
     }
 }
 
+/// A batch's item, and which batch that is.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    batch: usize,
+    item: &'a Item,
+}
+
+/// What a batch is answered.
+#[derive(Debug)]
+struct Answers {
+    replies: Vec<Reply>,
+    bytes: usize,
+    to: Option<oneshot::Sender<Vec<Reply>>>,
+}
+
+impl Answers {
+    /// A batch's items, and none of their replies yet.
+    fn of(Batch { items, reply }: Batch) -> (Vec<Item>, Self) {
+        let replies = Vec::with_capacity(items.len());
+        (items, Self { replies, bytes: 0, to: Some(reply) })
+    }
+
+    fn add(&mut self, reply: Option<Reply>) {
+        if let Some(reply) = reply {
+            self.bytes += reply.bytes();
+            self.replies.push(reply);
+        }
+    }
+
+    /// Whether the rest of the batch has to wait until the replies so far are sent.
+    fn are_enough(&self) -> bool {
+        self.bytes >= BATCH_REPLY_BYTES
+    }
+
+    fn send(&mut self) {
+        if let Some(to) = self.to.take() {
+            // The client may be gone; its changes stay.
+            let _ = to.send(std::mem::take(&mut self.replies));
+        }
+    }
+}
+
+/// How much the replies take that are not answers yet, since they wait for their commit.
+#[derive(Debug, Default)]
+struct Fill {
+    batch: usize,
+    bytes: usize,
+    all_bytes: usize,
+}
+
+impl Fill {
+    fn is_enough_for(&mut self, batch: usize, answers: &[Answers]) -> bool {
+        if batch != self.batch {
+            (self.batch, self.bytes) = (batch, 0);
+        }
+        answers[batch].bytes + self.bytes >= BATCH_REPLY_BYTES
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.all_bytes += bytes;
+    }
+}
+
+/// What is answered to what needs memory when there is none. Of a transaction nothing is done.
+fn out_of_memory(item: &Item) -> Error {
+    match item {
+        Item::Transaction { .. } => Error::ExecAbortBecause(Error::OutOfMemory.to_string()),
+        Item::Write(_) | Item::Read(_) => Error::OutOfMemory,
+    }
+}
+
+/// The replies to the items of a transaction, in one. Beyond [`TRANSACTION_REPLY_BYTES`] they are refused: the reply can't
+/// be sent in parts.
+fn answer_all(items: &[Item], mut answer: impl FnMut(&Item) -> Reply) -> Reply {
+    let mut bytes = 0;
+    let bounded = |item| {
+        if bytes >= TRANSACTION_REPLY_BYTES {
+            return Error::TransactionAnswersTooMuch.into();
+        }
+        let reply = answer(item);
+        bytes += reply.bytes();
+        reply
+    };
+    Reply::Array(items.iter().map(bounded).collect())
+}
+
 /// The reply to an item where nothing is written. `nothing` is a stage without changes.
 fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
     match item {
@@ -520,9 +649,7 @@ fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
             Error::Misconf(reason.to_owned()).into()
         }
         Item::Transaction { watched: Some(watched), .. } if watched.has_changed(nothing) => Reply::NullArray,
-        Item::Transaction { items, .. } => {
-            Reply::Array(items.iter().map(|item| refusal(item, nothing, reason)).collect())
-        }
+        Item::Transaction { items, .. } => answer_all(items, |item| refusal(item, nothing, reason)),
     }
 }
 
@@ -616,5 +743,24 @@ mod tests {
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS - 1), batch(1), batch(1)]), 2);
+    }
+
+    #[test]
+    fn a_transaction_is_answered_as_much_as_one_reply_may_be() {
+        let read = || {
+            Item::Read(Query {
+                read: |_, _, _| Ok(Reply::Null),
+                database: 0,
+                request: crate::request::OwnedRequest::from_args(&[b"GET"]),
+            })
+        };
+        let items: Vec<_> = std::iter::repeat_with(read).take(5).collect();
+        // One piece of memory, that all replies share.
+        let third = bytes::Bytes::from(vec![0; TRANSACTION_REPLY_BYTES / 3 + 1]);
+        let Reply::Array(replies) = answer_all(&items, |_| Reply::Bulk(third.clone())) else {
+            unreachable!()
+        };
+        let is_refused = |reply: &Reply| *reply == Error::TransactionAnswersTooMuch.into();
+        assert_eq!(replies.iter().map(is_refused).collect::<Vec<_>>(), [false, false, false, true, true]);
     }
 }

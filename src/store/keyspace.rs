@@ -247,7 +247,8 @@ impl Keyspace {
         let unplaced = std::mem::replace(&mut self.unplaced, Database::new());
         let mut removed = Removed(vec![unplaced.keys], Vec::new(), Vec::new());
         for database in 0..DATABASES {
-            let is_empty = |key: &&Key| matches!(&key.value, Value::Set(container) if container.set.len() == 0);
+            let is_empty =
+                |key: &&Key| matches!(&key.value, Value::Set(container) if container.set.len() == 0);
             let empty = self.table(database).iter().filter(is_empty).map(|key| key.name.clone());
             for name in empty.collect::<Vec<_>>() {
                 if let Ok(Some(key)) = self.take(database, &name) {
