@@ -310,15 +310,18 @@ impl Walks {
     }
 
     /// The walks through a set.
+    #[inline]
     pub(super) fn of(&mut self, container: ContainerId) -> OfSet {
-        self.those(|walk| walk.container == container)
+        // The writer asks for each change, and hardly ever are there any.
+        if self.active.get_mut().is_empty() {
+            OfSet::default()
+        } else {
+            self.those(|walk| walk.container == container)
+        }
     }
 
     fn those(&mut self, is_one: impl Fn(&Active) -> bool) -> OfSet {
         let active = self.active.get_mut();
-        if active.is_empty() {
-            return OfSet::default();
-        }
         active.retain(|walk| walk.state.strong_count() > 0);
         OfSet(active.iter().filter(|walk| is_one(walk)).filter_map(|walk| walk.state.upgrade()).collect())
     }
@@ -379,8 +382,10 @@ impl Walks {
     }
 
     /// Gives up the walk that holds most, if all hold more than they may.
+    #[inline]
     pub(super) fn keep_within_bounds(&mut self, removed: &mut Removed) {
-        if self.saved_bytes.load(Relaxed) > self.bounds.saved_bytes
+        if !self.active.get_mut().is_empty()
+            && self.saved_bytes.load(Relaxed) > self.bounds.saved_bytes
             && let Some(mut most) = self.those(|_| true).lock().max_by_key(|state| state.saved.bytes.bytes)
         {
             removed.push_held(most.give_up());
