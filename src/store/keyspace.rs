@@ -285,7 +285,7 @@ impl Keyspace {
                     && !key.expiry.is_due(now_ms)
                 {
                     let walks = walks.of(container.id);
-                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, || Some(m.expiry));
+                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, Some(m.expiry));
                     container.set.sweep(now_ms, budget, hasher, save);
                 }
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
@@ -342,26 +342,18 @@ impl Keyspace {
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
-                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
-                let walks = self.walks.of(*container);
-                let change = |set: &mut Set, hasher: &RandomState| {
-                    walks.save(hash, member, || set.expiry_of(hash, member));
-                    set.put(hash, member, *expiry, hasher);
-                };
-                self.change_set(*database, *container, key.as_ref(), change)?;
-                self.walks.keep_within_bounds(removed);
-                Ok(())
+                self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                let hash = self.hash(member.as_ref());
+                let member = member.as_ref();
+                let change = |set: &mut Set, hasher: &RandomState| set.put(hash, member, *expiry, hasher);
+                self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::MemberRemoved { database, container, key, member } => {
-                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
-                let walks = self.walks.of(*container);
-                let change = |set: &mut Set, hasher: &RandomState| {
-                    walks.save(hash, member, || set.expiry_of(hash, member));
-                    set.remove(hash, member, hasher);
-                };
-                self.change_set(*database, *container, key.as_ref(), change)?;
-                self.walks.keep_within_bounds(removed);
-                Ok(())
+                self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                let hash = self.hash(member.as_ref());
+                let member = member.as_ref();
+                let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
+                self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::DatabaseFlushed { database } => {
                 self.database(*database)?;
@@ -381,6 +373,25 @@ impl Keyspace {
                 Ok(())
             }
         }
+    }
+
+    /// Has the walks through a set know what a member is before it changes.
+    #[inline]
+    fn tell_walks(
+        &mut self,
+        (database, key): (u8, &[u8]),
+        container: ContainerId,
+        member: &[u8],
+        removed: &mut Removed,
+    ) {
+        if self.walks.are_none() {
+            return;
+        }
+        let walks = self.walks.of(container);
+        let hash = self.hash(member);
+        let set = self.get(database, key).and_then(|key| key.set(container));
+        walks.save(hash, member, set.and_then(|set| set.expiry_of(hash, member)));
+        self.walks.keep_within_bounds(removed);
     }
 
     fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
