@@ -342,14 +342,18 @@ impl Keyspace {
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
-                self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
                 let hash = self.hash(member.as_ref());
                 let member = member.as_ref();
                 let change = |set: &mut Set, hasher: &RandomState| set.put(hash, member, *expiry, hasher);
                 self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::MemberRemoved { database, container, key, member } => {
-                self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
                 let hash = self.hash(member.as_ref());
                 let member = member.as_ref();
                 let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
@@ -376,7 +380,7 @@ impl Keyspace {
     }
 
     /// Has the walks through a set know what a member is before it changes.
-    #[inline]
+    #[cold]
     fn tell_walks(
         &mut self,
         (database, key): (u8, &[u8]),
@@ -384,9 +388,6 @@ impl Keyspace {
         member: &[u8],
         removed: &mut Removed,
     ) {
-        if self.walks.are_none() {
-            return;
-        }
         let walks = self.walks.of(container);
         let hash = self.hash(member);
         let set = self.get(database, key).and_then(|key| key.set(container));

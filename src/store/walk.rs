@@ -306,9 +306,9 @@ impl Walks {
         Ok(Walk { len, state })
     }
 
-    /// Whether there are no walks: all that the writer asks where there are none.
-    pub(super) fn are_none(&mut self) -> bool {
-        self.active.get_mut().is_empty()
+    /// Whether there may be walks: all that the writer asks where there are none.
+    pub(super) fn are_there(&mut self) -> bool {
+        !self.active.get_mut().is_empty()
     }
 
     /// The walks through a set.
@@ -317,10 +317,10 @@ impl Walks {
     }
 
     fn those(&mut self, is_one: impl Fn(&Active) -> bool) -> OfSet {
-        let active = self.active.get_mut();
-        if active.is_empty() {
+        if !self.are_there() {
             return OfSet::default();
         }
+        let active = self.active.get_mut();
         active.retain(|walk| walk.state.strong_count() > 0);
         OfSet(active.iter().filter(|walk| is_one(walk)).filter_map(|walk| walk.state.upgrade()).collect())
     }
