@@ -353,7 +353,7 @@ impl Keyspace {
                     && !has_ended
                 {
                     let walks = walks.of(container.id);
-                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, || Some(m.expiry()));
+                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, Some(m.expiry()));
                     let before = container.set.row_bytes(ROW_BYTES);
                     container.set.sweep(now_ms, budget, hasher, save);
                     *row_bytes = *row_bytes + container.set.row_bytes(ROW_BYTES) - before;
@@ -418,31 +418,30 @@ impl Keyspace {
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
-                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
-                let walks = self.walks.of(*container);
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
+                let hash = self.hash(member.as_ref());
+                let member = member.as_ref();
                 let stamp = Stamp::new(*expiry, self.lap);
                 let change = |set: &mut Set, hasher: &RandomState| {
                     let was_list = set.as_list().is_some();
-                    walks.save(hash, member, || set.expiry_of(hash, member));
                     set.put(hash, member, stamp, hasher);
                     was_list && set.as_list().is_none()
                 };
                 if self.change_set(*database, *container, key.as_ref(), change)? {
                     self.scattered.insert(*container, (*database, key.as_ref().into()));
                 }
-                self.walks.keep_within_bounds(removed);
                 Ok(())
             }
             Effect::MemberRemoved { database, container, key, member } => {
-                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
-                let walks = self.walks.of(*container);
-                let change = |set: &mut Set, hasher: &RandomState| {
-                    walks.save(hash, member, || set.expiry_of(hash, member));
-                    set.remove(hash, member, hasher);
-                };
-                self.change_set(*database, *container, key.as_ref(), change)?;
-                self.walks.keep_within_bounds(removed);
-                Ok(())
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
+                let hash = self.hash(member.as_ref());
+                let member = member.as_ref();
+                let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
+                self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::DatabaseFlushed { database } => {
                 self.database(*database)?;
@@ -472,6 +471,22 @@ impl Keyspace {
                 Ok(())
             }
         }
+    }
+
+    /// Has the walks through a set know what a member is before it changes.
+    #[cold]
+    fn tell_walks(
+        &mut self,
+        (database, key): (u8, &[u8]),
+        container: ContainerId,
+        member: &[u8],
+        removed: &mut Removed,
+    ) {
+        let walks = self.walks.of(container);
+        let hash = self.hash(member);
+        let set = self.get(database, key).and_then(|key| key.set(container));
+        walks.save(hash, member, set.and_then(|set| set.expiry_of(hash, member)));
+        self.walks.keep_within_bounds(removed);
     }
 
     fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
