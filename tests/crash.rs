@@ -12,244 +12,24 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
-use std::time::SystemTime;
 
 use fastrand::Rng;
 
-use support::process::{Client, Daemon, Frame, Home, encode, free_port, simple, strings};
+use support::ledger::{
+    Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
+};
+use support::process::{Client, Daemon, Frame, Home, encode, free_port, strings};
 
 const CONNECTIONS: usize = 8;
-
-/// Members of a connection in each of its sets: few, so that adding and removing meet.
-const MEMBERS: usize = 40;
-
-/// Strings of a connection.
-const STRINGS: usize = 10;
 
 /// What a connection may have acknowledged, all together, before the crash.
 const MOST_COMMANDS: usize = 2_000;
 
-const MOST_PIPELINED: usize = 32;
-
-/// Between two ends that are far away: longer than it takes to ask for them.
-const FAR_STEP_MS: i64 = 600_000;
-
 /// A file grows with each crash and is replayed twice: after so many, another is begun.
 const CRASHES_OF_A_FILE: usize = 20;
-
-/// A key, and a member if it is a set's.
-type Place = (String, Option<String>);
-
-type State = BTreeMap<Place, Held>;
-
-/// A string (of a member: an empty one), and when it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    string: String,
-    ends_ms: Option<i64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Change {
-    /// SADD, or PSADDEXAT.
-    Add { key: String, members: Vec<String>, ends_ms: Option<i64> },
-    /// PEXPIREMEMBERAT, of a member that is there.
-    End { key: String, member: String, ends_ms: i64 },
-    /// SREM.
-    Remove { key: String, members: Vec<String> },
-    /// SET, or SET PXAT.
-    Set { key: String, string: String, ends_ms: Option<i64> },
-    /// DEL.
-    Delete { keys: Vec<String> },
-}
-
-impl Change {
-    fn encode(&self) -> Vec<u8> {
-        let text = |ends_ms: &Option<i64>| ends_ms.map(|ms| ms.to_string());
-        let words = match self {
-            Self::Add { key, members, ends_ms } => {
-                let name = if ends_ms.is_some() { "PSADDEXAT" } else { "SADD" };
-                let start = [name.to_owned(), key.clone()].into_iter().chain(text(ends_ms));
-                start.chain(members.iter().cloned()).collect()
-            }
-            Self::End { key, member, ends_ms } => {
-                vec!["PEXPIREMEMBERAT".to_owned(), key.clone(), member.clone(), ends_ms.to_string()]
-            }
-            Self::Remove { key, members } => [&["SREM".to_owned(), key.clone()], &members[..]].concat(),
-            Self::Set { key, string, ends_ms } => {
-                let start = ["SET".to_owned(), key.clone(), string.clone()];
-                let end = text(ends_ms).into_iter().flat_map(|ms| ["PXAT".to_owned(), ms]);
-                start.into_iter().chain(end).collect()
-            }
-            Self::Delete { keys } => [&["DEL".to_owned()], &keys[..]].concat(),
-        };
-        encode(&words)
-    }
-
-    /// Does what the daemon should do. Returns what it should answer; `OK` counts as one.
-    fn apply(&self, state: &mut State) -> i64 {
-        let member = |key: &String, member: &String| (key.clone(), Some(member.clone()));
-        match self {
-            Self::Add { key, members, ends_ms } => {
-                let held = Held { string: String::new(), ends_ms: *ends_ms };
-                let mut add = |name| i64::from(state.insert(member(key, name), held.clone()).is_none());
-                members.iter().map(&mut add).sum()
-            }
-            Self::End { key, member: name, ends_ms } => {
-                let held = Held { string: String::new(), ends_ms: Some(*ends_ms) };
-                i64::from(state.insert(member(key, name), held).is_some())
-            }
-            Self::Remove { key, members } => {
-                members.iter().map(|name| i64::from(state.remove(&member(key, name)).is_some())).sum()
-            }
-            Self::Set { key, string, ends_ms } => {
-                state.insert((key.clone(), None), Held { string: string.clone(), ends_ms: *ends_ms });
-                1
-            }
-            Self::Delete { keys } => {
-                let mut delete = |key: &String| {
-                    let before = state.len();
-                    state.retain(|(at, _), _| at != key);
-                    i64::from(state.len() < before)
-                };
-                keys.iter().map(&mut delete).sum()
-            }
-        }
-    }
-}
-
-/// One change, or a transaction of several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Command(Vec<Change>);
-
-impl Command {
-    fn is_transaction(&self) -> bool {
-        self.0.len() > 1
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let changes = self.0.iter().flat_map(Change::encode);
-        if self.is_transaction() {
-            encode(&["MULTI"]).into_iter().chain(changes).chain(encode(&["EXEC"])).collect()
-        } else {
-            changes.collect()
-        }
-    }
-
-    fn apply(&self, state: &mut State) -> Vec<i64> {
-        self.0.iter().map(|change| change.apply(state)).collect()
-    }
-
-    /// Takes the replies of one command.
-    fn receive(&self, client: &Client) -> io::Result<Vec<i64>> {
-        if !self.is_transaction() {
-            return Ok(vec![counted(&client.receive()?)]);
-        }
-        assert_eq!(client.receive()?, simple("OK"));
-        for _ in &self.0 {
-            assert_eq!(client.receive()?, simple("QUEUED"));
-        }
-        let reply = client.receive()?;
-        let Frame::Array(replies) = &reply else { panic!("{reply:?}") };
-        Ok(replies.iter().map(counted).collect())
-    }
-}
-
-fn counted(reply: &Frame) -> i64 {
-    match reply {
-        Frame::Integer(count) => *count,
-        ok if *ok == simple("OK") => 1,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What a daemon has of a connection's members and strings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
-    /// The ends of members were counted from the server's clock, and are not exact.
-    state: State,
-    /// When it began to be looked for, and was found.
-    from_ms: i64,
-    to_ms: i64,
-}
-
-impl Found {
-    /// Whether this can be what is left of a state.
-    fn is_left_of(&self, state: &State) -> bool {
-        let is_left = |(place, held): (&Place, &Held)| match self.state.get(place) {
-            Some(found) => found.string == held.string && self.is_same_end(found.ends_ms, held.ends_ms),
-            None => held.ends_ms.is_some_and(|ms| ms <= self.to_ms),
-        };
-        let was_there = |place: &Place| state.get(place).is_some_and(|held| !self.had_ended(held));
-        state.iter().all(is_left) && self.state.keys().all(was_there)
-    }
-
-    fn is_same_end(&self, found: Option<i64>, ends_ms: Option<i64>) -> bool {
-        match (found, ends_ms) {
-            (Some(found), Some(ms)) => found.abs_diff(ms) <= self.from_ms.abs_diff(self.to_ms),
-            (found, ends_ms) => found == ends_ms,
-        }
-    }
-
-    fn had_ended(&self, held: &Held) -> bool {
-        held.ends_ms.is_some_and(|ms| ms <= self.from_ms)
-    }
-}
-
-/// What one connection did since the daemon was started.
-#[derive(Debug, Default)]
-struct Ledger {
-    /// What it had at the start.
-    before: State,
-    sent: Vec<Command>,
-    /// The replies to the first of what was sent.
-    acknowledged: Vec<Vec<i64>>,
-}
-
-impl Ledger {
-    /// What must be left of it where a daemon that keeps its promises can have left this, without what has ended.
-    fn check(&self, found: &Found) -> Result<State, String> {
-        let mut state = self.before.clone();
-        for (at, (command, reply)) in self.sent.iter().zip(&self.acknowledged).enumerate() {
-            let expected = command.apply(&mut state);
-            if *reply != expected {
-                return Err(format!("command {at} was answered {reply:?}, not {expected:?}: {command:?}"));
-            }
-        }
-        let promised = state.clone();
-        let in_flight = &self.sent[self.acknowledged.len()..];
-        let mut left_behind = std::iter::once(promised.clone()).chain(in_flight.iter().map(|command| {
-            command.apply(&mut state);
-            state.clone()
-        }));
-        if let Some(mut left) = left_behind.find(|state| found.is_left_of(state)) {
-            left.retain(|place, _| found.state.contains_key(place));
-            return Ok(left);
-        }
-        let is_lost = |(place, held): &(&Place, &Held)| {
-            held.ends_ms.is_none_or(|ms| ms > found.to_ms) && !found.state.contains_key(*place)
-        };
-        let is_too_many =
-            |(place, _): &(&Place, &Held)| promised.get(*place).is_none_or(|held| found.had_ended(held));
-        let differs = |(place, held): &(&Place, &Held)| {
-            let found_there = found.state.get(*place);
-            found_there
-                .is_some_and(|f| f.string != held.string || !found.is_same_end(f.ends_ms, held.ends_ms))
-        };
-        Err(format!(
-            "acknowledged, but lost: {:?}\nnot acknowledged or ended, but there: {:?}\nacknowledged, but different: \
-             {:?}\nin flight: {in_flight:?}",
-            promised.iter().filter(is_lost).collect::<Vec<_>>(),
-            found.state.iter().filter(is_too_many).collect::<Vec<_>>(),
-            promised.iter().filter(differs).collect::<Vec<_>>(),
-        ))
-    }
-}
 
 fn crash_again_and_again(appendfsync: &str) {
     let mut rng = seeded(appendfsync);
@@ -328,9 +108,14 @@ fn load_until_crash(daemon: Daemon, states: Vec<State>, rng: &mut Rng) -> Vec<Le
             let until_crash = &until_crash;
             scope.spawn(move || {
                 let mut ledger = Ledger { before, ..Ledger::default() };
-                let mut load = Load { client, connection, rng, until_crash, crash, names_used: 0 };
+                let mut load = Load::new(connection, rng);
+                let count = || {
+                    if until_crash.fetch_sub(1, Relaxed) == 1 {
+                        let _ = crash.send(());
+                    }
+                };
                 // It ends with the daemon.
-                while load.step(&mut ledger).is_ok() {}
+                while load.step(&client, &mut ledger, count).is_ok() {}
                 ledger
             })
         };
@@ -346,128 +131,6 @@ fn load_until_crash(daemon: Daemon, states: Vec<State>, rng: &mut Rng) -> Vec<Le
         daemon.kill();
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     })
-}
-
-/// One connection's part of the load.
-struct Load<'a> {
-    client: Client,
-    connection: usize,
-    rng: Rng,
-    /// Commands that are still to be acknowledged before the crash.
-    until_crash: &'a AtomicUsize,
-    crash: Sender<()>,
-    /// What ends soon has a name of its own each time: when exactly it was there, nobody knows.
-    names_used: usize,
-}
-
-impl Load<'_> {
-    /// Sends some commands at once and takes the replies. What happened until an error is in the ledger.
-    fn step(&mut self, ledger: &mut Ledger) -> io::Result<()> {
-        let pipelined = if self.rng.bool() { 1 } else { self.rng.usize(2..=MOST_PIPELINED) };
-        let commands: Vec<_> = (0..pipelined).map(|_| self.command()).collect();
-        let bytes: Vec<u8> = commands.iter().flat_map(Command::encode).collect();
-        ledger.sent.extend(commands.iter().cloned());
-        self.client.send(&bytes)?;
-        for command in commands {
-            ledger.acknowledged.push(command.receive(&self.client)?);
-            if self.until_crash.fetch_sub(1, Relaxed) == 1 {
-                let _ = self.crash.send(());
-            }
-        }
-        Ok(())
-    }
-
-    fn command(&mut self) -> Command {
-        match self.rng.u8(..20) {
-            0 => Command(vec![self.string_that_ends_soon()]),
-            1 => Command(self.member_that_ends_soon()),
-            2..6 => {
-                let changes = self.rng.usize(2..6);
-                let soon = vec![self.string_that_ends_soon()];
-                let changes = (0..changes).map(|_| self.change()).collect();
-                Command([changes, self.member_that_ends_soon(), soon].concat())
-            }
-            _ => Command(vec![self.change()]),
-        }
-    }
-
-    fn change(&mut self) -> Change {
-        match self.rng.u8(..13) {
-            0..6 => {
-                let ends_ms = self.end();
-                Change::Add { key: self.key_of_set(), members: self.members(), ends_ms }
-            }
-            6..9 => Change::Remove { key: self.key_of_set(), members: self.members() },
-            9..11 => {
-                let (key, ends_ms) = (self.key_of_string(), self.end());
-                Change::Set { key, string: self.rng.u8(..).to_string(), ends_ms }
-            }
-            11 => Change::Delete { keys: vec![self.key_of_string()] },
-            _ => Change::Delete { keys: vec![own_key(self.connection), string_key(self.connection, 0)] },
-        }
-    }
-
-    /// Never, or at one of a few moments that are far away.
-    fn end(&mut self) -> Option<i64> {
-        let start_ms = now_ms() / FAR_STEP_MS * FAR_STEP_MS;
-        self.rng.bool().then(|| start_ms + FAR_STEP_MS * self.rng.i64(2..6) + 123)
-    }
-
-    fn string_that_ends_soon(&mut self) -> Change {
-        let (name, ends_ms) = self.soon();
-        Change::Set { key: format!("ending {name}"), string: "soon".to_owned(), ends_ms: Some(ends_ms) }
-    }
-
-    /// It is added first: the replies are the same then, should the end have come by that time.
-    fn member_that_ends_soon(&mut self) -> Vec<Change> {
-        let ((member, ends_ms), key) = (self.soon(), ending_key(self.connection));
-        let add = Change::Add { key: key.clone(), members: vec![member.clone()], ends_ms: None };
-        vec![add, Change::End { key, member, ends_ms }]
-    }
-
-    /// A new name, and an end before the crash, before the restart, or after it.
-    fn soon(&mut self) -> (String, i64) {
-        self.names_used += 1;
-        let name = format!("{} {} {}", self.connection, now_ms(), self.names_used);
-        (name, now_ms() + self.rng.i64(5..600))
-    }
-
-    fn key_of_set(&mut self) -> String {
-        if self.rng.bool() { own_key(self.connection) } else { SHARED_KEY.to_owned() }
-    }
-
-    fn key_of_string(&mut self) -> String {
-        string_key(self.connection, self.rng.usize(..STRINGS))
-    }
-
-    fn members(&mut self) -> Vec<String> {
-        (0..self.rng.usize(1..4)).map(|_| member(self.connection, self.rng.usize(..MEMBERS))).collect()
-    }
-}
-
-const SHARED_KEY: &str = "shared";
-
-fn own_key(connection: usize) -> String {
-    format!("own {connection}")
-}
-
-fn string_key(connection: usize, number: usize) -> String {
-    format!("string {connection} {number}")
-}
-
-/// Of the set whose members end soon, and with it the set.
-fn ending_key(connection: usize) -> String {
-    format!("ending {connection}")
-}
-
-/// Some are as long as a whole token, so that the file and its log grow.
-fn member(connection: usize, number: usize) -> String {
-    let padding = if number.is_multiple_of(8) { padding() } else { String::new() };
-    format!("{connection} {number} {padding}")
-}
-
-fn padding() -> String {
-    "-".repeat(2_000)
 }
 
 /// What the daemon has of the connection's members and strings.
@@ -511,11 +174,6 @@ fn found_members(client: &Client, key: &str, prefix: &str) -> State {
     places.zip(times_left).filter_map(|(place, left)| Some((place, held(left)?))).collect()
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    i64::try_from(since.as_millis()).unwrap()
-}
-
 fn rounds() -> usize {
     std::env::var("REVOKED_CRASH_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
 }
@@ -530,7 +188,7 @@ fn seeded(test: &str) -> Rng {
 
 /// The check itself: it catches what it is there for, and nothing else.
 mod the_ledger {
-    use super::{Change, Command, Found, Held, Ledger, State};
+    use super::support::ledger::{Change, Command, Found, Held, Ledger, State};
 
     const NOW_MS: i64 = 1_000_000;
 
@@ -556,7 +214,7 @@ mod the_ledger {
 
     fn ledger(sent: &[Command], acknowledged: &[i64]) -> Ledger {
         let acknowledged = acknowledged.iter().map(|&count| vec![count]).collect();
-        Ledger { before: State::new(), sent: sent.to_vec(), acknowledged }
+        Ledger { sent: sent.to_vec(), acknowledged, ..Ledger::default() }
     }
 
     fn state_until(members: &[&str], ends_ms: Option<i64>) -> State {
