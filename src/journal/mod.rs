@@ -27,6 +27,7 @@ use self::writer::Writer;
 
 mod checksum;
 mod error;
+pub mod failpoints;
 mod queue;
 mod rows;
 mod sqlite;

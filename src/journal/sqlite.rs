@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fail::fail_point;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
@@ -214,6 +215,7 @@ impl JournalFile {
                     insert.row(&row)?;
                 }
             }
+            fail_point!(super::failpoints::APPENDED);
             Ok(())
         })?;
         Ok((self.end.next_sequence - before) as u64)
@@ -249,7 +251,9 @@ impl JournalFile {
     /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
     pub(super) fn checkpoint(&self) -> Result<(), String> {
+        fail_point!(super::failpoints::CHECKPOINT);
         let outcome = self.copy_log().map_err(|error| describe(&error));
+        fail_point!(super::failpoints::CHECKPOINTED);
         self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
         if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
     }

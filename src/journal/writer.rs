@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use tokio::sync::oneshot;
 
 use super::error::{AppendError, OpenError};
@@ -103,6 +104,7 @@ impl Writer {
         let mut keyspace = self.store.load();
         let mut reported = started;
         let last_container = self.file.replay(|rows, entry| {
+            fail_point!(super::failpoints::REPLAY_ROW);
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -120,6 +122,7 @@ impl Writer {
             }
             .map_err(|misfit| misfit.to_string())
         })?;
+        fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
@@ -183,6 +186,7 @@ impl Writer {
         while let Some(rest) = items.get(replies.len()..).filter(|rest| !rest.is_empty()) {
             replies.extend(self.commit_first(rest));
         }
+        fail_point!(super::failpoints::REPLY);
         let mut replies = replies.into_iter();
         for Batch { items, reply } in batches {
             // The client may be gone; its changes stay.
@@ -197,11 +201,15 @@ impl Writer {
         }
         let (replies, changes, notices) = self.evaluate(items);
         if !changes.effects().is_empty() {
+            fail_point!(super::failpoints::EVALUATED);
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
                 return self.refuse(&items[..replies.len()], &reason);
             }
+            fail_point!(super::failpoints::COMMITTED);
             self.apply(&changes);
+            fail_point!(super::failpoints::APPLIED);
+            fail_point!(super::failpoints::EVALUATED_TWICE, |_| self.commit_first(items));
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
@@ -283,6 +291,7 @@ impl Writer {
         if !earliest.is_due(now_ms) {
             return;
         }
+        fail_point!(super::failpoints::SWEEP);
         let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
         for (database, key) in &swept.keys {
@@ -300,6 +309,7 @@ impl Writer {
     }
 
     fn append(&mut self, changes: &Changes) -> Result<(), AppendError> {
+        fail_point!(super::failpoints::UNWRITTEN, |_| Ok(()));
         let started = Instant::now();
         let outcome = self.file.append(changes.effects(), changes.time_ms());
         let journal = &self.stats.journal;

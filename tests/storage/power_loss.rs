@@ -81,9 +81,8 @@ fn record(appendfsync: &str, are_syncs_swallowed: bool) -> Recorded {
     if are_syncs_swallowed {
         shimmed.swallow_syncs();
     }
-    let mut writers: Vec<_> = (0..CONNECTIONS)
-        .map(|connection| (Load::new(connection, Rng::new()), Ledger::default()))
-        .collect();
+    let mut writers: Vec<_> =
+        (0..CONNECTIONS).map(|connection| (Load::new(connection, Rng::new()), Ledger::default())).collect();
     let daemon = shimmed.home.start();
     load(&daemon, &mut writers, false);
     daemon.stop();
@@ -163,7 +162,9 @@ impl Recorded {
             let cut_ns = self.calls[at].begin_ns;
             let found = disk.cut_amid(&self.calls[at].done, rng);
             let outcome = check(&found, &mut clients, cut_ns);
-            outcomes.push(outcome.map_err(|broken| format!("at call {at}: {}", broken.replace(&padding(), "..."))));
+            outcomes.push(
+                outcome.map_err(|broken| format!("at call {at}: {}", broken.replace(&padding(), "..."))),
+            );
         }
         outcomes
     }
@@ -200,7 +201,11 @@ impl<'a> Timeline<'a> {
 }
 
 /// Replays what was found, and holds it against what the clients know.
-fn check(files: &BTreeMap<PathBuf, Vec<u8>>, clients: &mut [Timeline<'_>], cut_ns: u64) -> Result<(), String> {
+fn check(
+    files: &BTreeMap<PathBuf, Vec<u8>>,
+    clients: &mut [Timeline<'_>],
+    cut_ns: u64,
+) -> Result<(), String> {
     let ledgers: Vec<_> = clients.iter_mut().map(|client| client.at(cut_ns)).collect::<Result<_, _>>()?;
     let folder = tempfile::tempdir().unwrap();
     for (path, bytes) in files {

@@ -135,7 +135,7 @@ pub(crate) fn program() -> Command {
 
 /// Keeps what the environment of the tests says from the daemon.
 fn undisturbed(command: &mut Command) {
-    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("FAILPOINTS");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REVOKED_")) {
         command.env_remove(name);
     }
