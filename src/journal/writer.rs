@@ -181,6 +181,8 @@ impl Writer {
 
     /// One commit, or as many as its changes need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
+        // Of its own, as it must come before the batches are dropped: their clients would hear that nothing was changed.
+        let _guard = AbortOnPanic;
         let items: Vec<_> = batches.iter().flat_map(|batch| &batch.items).collect();
         let mut replies = Vec::with_capacity(items.len());
         while let Some(rest) = items.get(replies.len()..).filter(|rest| !rest.is_empty()) {
