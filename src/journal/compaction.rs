@@ -23,6 +23,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use fail::fail_point;
 
 use super::error::AppendError;
 use super::rows::Said;
@@ -108,6 +109,7 @@ impl Compaction {
         };
         let removed = (head - file.first_sequence()) as u64;
         let appended = file.replace_head(head, &restated.effects, restated.is_renumbered, now_ms)?;
+        fail_point!(super::failpoints::COMPACTION_COMMITTED);
         store.load().note_restated(&restated.effects);
         Ok(Step { removed, appended })
     }
@@ -342,7 +344,9 @@ mod tests {
                 subject.change(|staged| staged.set_expiry(database, &name(key), until(end)));
             }
             Act::Delete(database, key) => {
-                subject.change(|staged| drop(staged.remove_key(database, &name(key))));
+                subject.change(|staged| {
+                    staged.remove_key(database, &name(key));
+                });
             }
             Act::Move((from_database, from), (database, key)) => {
                 subject
@@ -352,7 +356,9 @@ mod tests {
             Act::Swap(first, second) => subject.change(|staged| staged.swap(first, second)),
             Act::Wait(ms) => subject.now_ms += ms,
             Act::Sweep => drop(subject.store.sweep(now_ms, usize::MAX)),
-            Act::Step(least) => drop(subject.step(least)),
+            Act::Step(least) => {
+                subject.step(least);
+            }
             Act::Restart => subject.restart(),
         }
     }

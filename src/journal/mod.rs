@@ -28,6 +28,7 @@ use self::writer::Writer;
 mod checksum;
 mod compaction;
 mod error;
+pub mod failpoints;
 mod queue;
 mod rows;
 mod sqlite;

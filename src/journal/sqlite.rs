@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fail::fail_point;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
@@ -234,6 +235,7 @@ impl JournalFile {
                     insert.row(&row)?;
                 }
             }
+            fail_point!(super::failpoints::APPENDED);
             Ok(())
         })?;
         if self.end.bytes_since_measured >= MEASURED_BYTES {
@@ -336,7 +338,9 @@ impl JournalFile {
                 insert.begin_group_if_due(now_ms)?;
                 insert.row(&row)?;
             }
+            fail_point!(super::failpoints::COMPACTION_RESTATED);
             connection.prepare_cached("DELETE FROM journal WHERE sequence < ?1")?.execute([head])?;
+            fail_point!(super::failpoints::COMPACTION_REMOVED);
             insert.end.first_sequence = head;
             Ok(())
         })?;
@@ -380,7 +384,9 @@ impl JournalFile {
     /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
     pub(super) fn checkpoint(&self) -> Result<(), String> {
+        fail_point!(super::failpoints::CHECKPOINT);
         let outcome = self.copy_log().map_err(|error| describe(&error));
+        fail_point!(super::failpoints::CHECKPOINTED);
         self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
         if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
     }

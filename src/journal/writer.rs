@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use tokio::sync::oneshot;
 
 use super::compaction::Compaction;
@@ -109,6 +110,7 @@ impl Writer {
         let mut keyspace = self.store.load();
         let mut reported = started;
         let last_container = self.file.replay(|rows, entry| {
+            fail_point!(super::failpoints::REPLAY_ROW);
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -126,6 +128,7 @@ impl Writer {
             }
             .map_err(|misfit| misfit.to_string())
         })?;
+        fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
@@ -203,9 +206,12 @@ impl Writer {
             .enumerate()
             .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
             .collect();
+        // Of its own, as it must come before the answers are dropped: their clients would hear that nothing was changed.
+        let _guard = AbortOnPanic;
         let (mut done, mut sent) = (0, 0);
         while done < items.len() {
             done += self.commit_first(&items[done..], &mut answers);
+            fail_point!(super::failpoints::REPLY);
             // Who has all its replies need not wait for the others, nor the replies for their sending.
             let complete = items.get(done).map_or(answers.len(), |next| next.batch);
             answers[sent..complete].iter_mut().for_each(Answers::send);
@@ -223,11 +229,15 @@ impl Writer {
         let (replies, changes, notices) = self.evaluate(items, answers);
         let items = &items[..replies.len()];
         if !changes.effects().is_empty() {
+            fail_point!(super::failpoints::EVALUATED);
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
                 return self.refuse(items, &reason, answers);
             }
+            fail_point!(super::failpoints::COMMITTED);
             self.apply(&changes);
+            fail_point!(super::failpoints::APPLIED);
+            fail_point!(super::failpoints::EVALUATED_TWICE, |_| self.commit_first(items, answers));
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
@@ -395,6 +405,7 @@ impl Writer {
         if !earliest.is_due(now_ms) {
             return;
         }
+        fail_point!(super::failpoints::SWEEP);
         let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
         for (database, key) in &swept.keys {
@@ -412,6 +423,7 @@ impl Writer {
     }
 
     fn append(&mut self, changes: &Changes) -> Result<(), AppendError> {
+        fail_point!(super::failpoints::UNWRITTEN, |_| Ok(()));
         let started = Instant::now();
         let outcome = self.file.append(changes.effects(), changes.time_ms());
         let journal = &self.stats.journal;

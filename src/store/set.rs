@@ -65,7 +65,7 @@ impl Set {
     /// When the first member ends, at the earliest.
     pub(crate) fn earliest(&self) -> Expiry {
         match &self.0 {
-            Form::List(members) => members.iter().map(|m| m.expiry()).min().unwrap_or(Expiry::NEVER),
+            Form::List(members) => members.iter().map(Member::expiry).min().unwrap_or(Expiry::NEVER),
             Form::Table { members, .. } => members.earliest(),
         }
     }
