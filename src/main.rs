@@ -35,6 +35,8 @@ mod exit {
 struct Failure(u8, String);
 
 fn main() -> ExitCode {
+    // Compiled in only for tests; a daemon that is installed doesn't look at FAILPOINTS.
+    let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
     let config = match config::from_sources(std::env::args_os(), std::env::vars_os(), &version) {
         Ok(config) => config,

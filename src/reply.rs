@@ -314,6 +314,8 @@ pub enum Error {
     NoShutdownInProgress,
     /// SAVE that failed, for this reason.
     CheckpointFailed(String),
+    /// BGREWRITEAOF while another is under way.
+    CompactionInProgress,
     /// BGSAVE while another is under way.
     SaveInProgress,
     /// The server is on its way out and takes no more writes.
@@ -504,6 +506,9 @@ impl fmt::Display for Error {
             Self::NoShutdownInProgress => f.write_str("ERR No shutdown in progress."),
             Self::CheckpointFailed(why) => {
                 write!(f, "ERR the checkpoint failed: {why}. What was acknowledged is on disk all the same")
+            }
+            Self::CompactionInProgress => {
+                f.write_str("ERR Background append only file rewriting already in progress")
             }
             Self::SaveInProgress => f.write_str("ERR Background save already in progress"),
             Self::ShuttingDown => f.write_str("ERR The server is shutting down, nothing was changed"),

@@ -160,6 +160,20 @@ pub struct JournalStats {
     pub last_checkpoint_failed: AtomicBool,
     /// Whether BGSAVE is writing a checkpoint.
     pub is_saving_in_background: AtomicBool,
+    /// Whether compaction is under way that was asked for.
+    pub is_compacting: AtomicBool,
+    /// Whether the last compaction that was asked for failed.
+    pub last_compaction_failed: AtomicBool,
+    /// Rows that compaction has taken away.
+    pub rows_removed: Counter,
+    /// Rows that compaction has written again.
+    pub rows_restated: Counter,
+    /// Rows that there are.
+    pub rows: AtomicU64,
+    /// What they take in the file, about, and what those would that say what is so.
+    pub used_bytes: AtomicU64,
+    /// The latter.
+    pub live_bytes: AtomicU64,
     /// Why writes are refused at present, if they are.
     problem: Mutex<Option<String>>,
 }

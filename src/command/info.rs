@@ -183,9 +183,9 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("rdb_last_save_time", journal.last_checkpoint_seconds.load(Relaxed));
     fields.add("rdb_last_bgsave_status", status(journal.last_checkpoint_failed.load(Relaxed)));
     fields.add("aof_enabled", 1);
-    fields.add("aof_rewrite_in_progress", 0);
+    fields.add("aof_rewrite_in_progress", u8::from(journal.is_compacting.load(Relaxed)));
     fields.add("aof_rewrite_scheduled", 0);
-    fields.add("aof_last_bgrewrite_status", "ok");
+    fields.add("aof_last_bgrewrite_status", status(journal.last_compaction_failed.load(Relaxed)));
     fields.add("aof_last_write_status", status(problem.is_some()));
     let size = |suffix| {
         let path = format!("{}{suffix}", environment.about.data_file);
@@ -198,6 +198,11 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("revoked_journal_wal_bytes", wal_bytes);
     let policy = environment.parameters.value("appendfsync");
     fields.add("revoked_journal_appendfsync", policy.unwrap_or_default());
+    fields.add("revoked_journal_rows", journal.rows.load(Relaxed));
+    fields.add("revoked_journal_used_bytes", journal.used_bytes.load(Relaxed));
+    fields.add("revoked_journal_live_bytes", journal.live_bytes.load(Relaxed));
+    fields.add("revoked_journal_rows_removed", journal.rows_removed.get());
+    fields.add("revoked_journal_rows_restated", journal.rows_restated.get());
     fields.add("revoked_journal_rows_appended", journal.rows_appended.get());
     fields.add("revoked_journal_commits", journal.commits.get());
     fields.add("revoked_journal_commit_usec", journal.commit_usec.get());

@@ -527,6 +527,7 @@ impl Connection {
                 self.is_closing = true;
                 None
             }
+            Control::BackgroundCompaction => Some(self.compact_in_background()),
             Control::Pause { kind, milliseconds } => {
                 self.services.pause.begin(kind, Duration::from_millis(milliseconds));
                 Some(Reply::OK)
@@ -549,6 +550,17 @@ impl Connection {
             services.environment.stats.journal.is_saving_in_background.store(false, Relaxed);
         });
         Reply::Simple("Background saving started")
+    }
+
+    /// Has the journal be compacted, unless that is under way. Its outcome is in the log, and in INFO.
+    fn compact_in_background(&self) -> Reply {
+        if self.services.environment.stats.journal.is_compacting.swap(true, Relaxed) {
+            return Error::CompactionInProgress.into();
+        }
+        match self.services.journal.compact() {
+            Ok(()) => Reply::Simple("Background append only file rewriting started"),
+            Err(Closed) => Error::ShuttingDown.into(),
+        }
     }
 
     /// It waits for the disk, which nobody else on this thread should.

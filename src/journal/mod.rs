@@ -26,7 +26,9 @@ use self::watch::Watches;
 use self::writer::Writer;
 
 mod checksum;
+mod compaction;
 mod error;
+pub mod failpoints;
 mod queue;
 mod rows;
 mod sqlite;
@@ -239,6 +241,16 @@ impl Journal {
         let (done, outcome) = oneshot::channel();
         self.queue.push_checkpoint(done).map_err(|Closed| "the server is shutting down".to_owned())?;
         outcome.await.map_err(|_| "the server is shutting down".to_owned())?
+    }
+
+    /// Has all that the journal says in vain be taken out of it, beside the work on batches. What comes of it is in the
+    /// log, and in INFO.
+    ///
+    /// # Errors
+    ///
+    /// If the journal is closed.
+    pub fn compact(&self) -> Result<(), Closed> {
+        self.queue.push_compaction()
     }
 
     /// Has the disk hold all that was committed, whatever the policy.

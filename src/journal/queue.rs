@@ -23,6 +23,8 @@ pub(super) struct Waiting {
     pub(super) batches: Vec<Batch>,
     pub(super) checkpoints: Vec<oneshot::Sender<Result<(), String>>>,
     pub(super) syncs: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Compaction is asked for.
+    pub(super) compacts: bool,
     /// The policy that counts from the batches on that came with it, if it is another.
     pub(super) policy: Option<SyncPolicy>,
     /// Nothing more will come.
@@ -35,6 +37,7 @@ impl Waiting {
             && self.checkpoints.is_empty()
             && self.syncs.is_empty()
             && self.policy.is_none()
+            && !self.compacts
             && !self.is_closed
     }
 }
@@ -71,6 +74,10 @@ impl Queue {
 
     pub(super) fn push_sync(&self, done: oneshot::Sender<Result<(), String>>) -> Result<(), Closed> {
         self.add(|waiting| waiting.syncs.push(done))
+    }
+
+    pub(super) fn push_compaction(&self) -> Result<(), Closed> {
+        self.add(|waiting| waiting.compacts = true)
     }
 
     pub(super) fn set_policy(&self, policy: SyncPolicy) -> Result<(), Closed> {

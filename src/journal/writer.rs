@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use tokio::sync::oneshot;
 
+use super::compaction::Compaction;
 use super::error::{AppendError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::rows::Entry;
@@ -20,7 +22,7 @@ use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
 use crate::limits::{
-    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
     TRANSACTION_REPLY_BYTES,
 };
 use crate::pubsub::{EventClasses, PubSub};
@@ -54,6 +56,7 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     watches: Arc<Watches>,
     syncing: Syncing,
+    compaction: Compaction,
     /// Set when nobody can tell what a restart would find: why no write is taken any more.
     latched: Option<String>,
 }
@@ -79,7 +82,8 @@ impl Writer {
         watches: Arc<Watches>,
     ) -> Self {
         let syncing = Syncing { policy, wal: None, unsynced_since: None };
-        Self { file, store, stats, pubsub, queue, watches, syncing, latched: None }
+        let compaction = Compaction::default();
+        Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None }
     }
 
     /// Replays the file, then serves the queue until it is closed.
@@ -106,6 +110,7 @@ impl Writer {
         let mut keyspace = self.store.load();
         let mut reported = started;
         let last_container = self.file.replay(|rows, entry| {
+            fail_point!(super::failpoints::REPLAY_ROW);
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -123,6 +128,7 @@ impl Writer {
             }
             .map_err(|misfit| misfit.to_string())
         })?;
+        fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
@@ -139,6 +145,7 @@ impl Writer {
             );
         }
         self.syncing.prepare(&self.file)?;
+        self.note_size();
         journal.rows_loaded.store(total, Relaxed);
         journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
         journal.loading.store(false, Relaxed);
@@ -155,7 +162,7 @@ impl Writer {
     fn serve(&mut self) {
         loop {
             let waiting = self.queue.take(self.idle_time());
-            let Waiting { mut batches, checkpoints, syncs, policy, is_closed } = waiting;
+            let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
             if let Some(policy) = policy {
                 self.switch(policy);
             }
@@ -163,8 +170,14 @@ impl Writer {
                 // Before: whoever subscribes to it hears that a key has ended before another takes its place.
                 self.sweep();
                 let rest = batches.split_off(commit_len(&batches));
+                let before = self.file.next_sequence();
                 self.commit(std::mem::replace(&mut batches, rest));
+                self.tidy((self.file.next_sequence() - before) as u64);
             }
+            if compacts {
+                self.compaction.ask(&self.file);
+            }
+            self.tidy(0);
             self.sweep();
             self.sync_if_due();
             if !syncs.is_empty() {
@@ -193,9 +206,12 @@ impl Writer {
             .enumerate()
             .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
             .collect();
+        // Of its own, as it must come before the answers are dropped: their clients would hear that nothing was changed.
+        let _guard = AbortOnPanic;
         let (mut done, mut sent) = (0, 0);
         while done < items.len() {
             done += self.commit_first(&items[done..], &mut answers);
+            fail_point!(super::failpoints::REPLY);
             // Who has all its replies need not wait for the others, nor the replies for their sending.
             let complete = items.get(done).map_or(answers.len(), |next| next.batch);
             answers[sent..complete].iter_mut().for_each(Answers::send);
@@ -213,11 +229,15 @@ impl Writer {
         let (replies, changes, notices) = self.evaluate(items, answers);
         let items = &items[..replies.len()];
         if !changes.effects().is_empty() {
+            fail_point!(super::failpoints::EVALUATED);
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
                 return self.refuse(items, &reason, answers);
             }
+            fail_point!(super::failpoints::COMMITTED);
             self.apply(&changes);
+            fail_point!(super::failpoints::APPLIED);
+            fail_point!(super::failpoints::EVALUATED_TWICE, |_| self.commit_first(items, answers));
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
@@ -303,7 +323,73 @@ impl Writer {
         let sweep_in =
             earliest.ms().map(|ms| ms.saturating_sub(now_ms).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
         let sweep_in = sweep_in.map(|ms| Duration::from_millis(ms as u64));
-        [self.syncing.due_in(), sweep_in].into_iter().flatten().min()
+        [self.syncing.due_in(), sweep_in, self.tidy_in()].into_iter().flatten().min()
+    }
+
+    /// How long the file may stay as it is.
+    fn tidy_in(&self) -> Option<Duration> {
+        if self.latched.is_some() {
+            return None;
+        }
+        let gives_back = self.file.has_pages_to_give_back().then_some(Duration::ZERO);
+        gives_back.or(self.compaction.due_in(&self.file, self.store.read().row_bytes()))
+    }
+
+    /// Takes some of what the journal says in vain out of it, if that is worth it: in proportion to the rows that were
+    /// just appended. Gives pages back that are not needed.
+    fn tidy(&mut self, appended: u64) {
+        let mut removed = 0;
+        while removed < Compaction::pace(appended) && self.compacts() {
+            match self.compaction.step(&mut self.file, &self.store, COMPACT_ROWS) {
+                Ok(step) => {
+                    removed += step.removed;
+                    self.stats.journal.rows_removed.add(step.removed);
+                    self.stats.journal.rows_restated.add(step.appended);
+                    self.syncing.committed();
+                }
+                Err(error) => return self.compaction_failed(error),
+            }
+        }
+        if self.latched.is_none()
+            && self.file.has_pages_to_give_back()
+            && let Err(error) = self.file.give_pages_back()
+        {
+            return self.compaction_failed(error);
+        }
+        if self.compaction.is_done(&self.file) {
+            self.stats.journal.last_compaction_failed.store(false, Relaxed);
+            self.stats.journal.is_compacting.store(false, Relaxed);
+            tracing::info!("The journal is compact: {} rows", self.file.len());
+        }
+        self.note_size();
+    }
+
+    fn compacts(&self) -> bool {
+        let due_in = || self.compaction.due_in(&self.file, self.store.read().row_bytes());
+        self.latched.is_none() && due_in().is_some_and(|due_in| due_in.is_zero())
+    }
+
+    fn compaction_failed(&mut self, error: AppendError) {
+        self.stats.journal.last_compaction_failed.store(true, Relaxed);
+        match error {
+            AppendError::NotWritten(why) => {
+                tracing::warn!("Compaction of the journal waits, nothing is lost: {why}");
+                self.compaction.pause();
+            }
+            AppendError::Unknown(why) => {
+                self.latch(&format!("compacting the journal failed: {why}"));
+                self.compaction.give_up();
+                self.stats.journal.is_compacting.store(false, Relaxed);
+            }
+        }
+    }
+
+    /// Tells INFO what the journal is.
+    fn note_size(&self) {
+        let journal = &self.stats.journal;
+        journal.rows.store(self.file.len(), Relaxed);
+        journal.used_bytes.store(self.file.used_bytes(), Relaxed);
+        journal.live_bytes.store(self.store.read().row_bytes() as u64, Relaxed);
     }
 
     /// When something ends at the earliest, and what time it is for those who read: where the clock was set back, that of
@@ -319,6 +405,7 @@ impl Writer {
         if !earliest.is_due(now_ms) {
             return;
         }
+        fail_point!(super::failpoints::SWEEP);
         let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
         for (database, key) in &swept.keys {
@@ -336,6 +423,7 @@ impl Writer {
     }
 
     fn append(&mut self, changes: &Changes) -> Result<(), AppendError> {
+        fail_point!(super::failpoints::UNWRITTEN, |_| Ok(()));
         let started = Instant::now();
         let outcome = self.file.append(changes.effects(), changes.time_ms());
         let journal = &self.stats.journal;
