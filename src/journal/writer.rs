@@ -150,6 +150,7 @@ impl Writer {
         loop {
             let waiting = self.queue.take(self.idle_time());
             let Waiting { mut batches, checkpoints, syncs, policy, is_closed } = waiting;
+            let _guard = AbortOnPanic;
             if let Some(policy) = policy {
                 self.switch(policy);
             }
@@ -181,7 +182,6 @@ impl Writer {
 
     /// One commit, or as many as its changes need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        // Of its own, as it must come before the batches are dropped: their clients would hear that nothing was changed.
         let _guard = AbortOnPanic;
         let items: Vec<_> = batches.iter().flat_map(|batch| &batch.items).collect();
         let mut replies = Vec::with_capacity(items.len());
@@ -520,6 +520,9 @@ impl Syncing {
 
 /// A writer that panicked has broken an invariant: memory may no longer be what the journal says, and only a
 /// restart makes it so. The panic itself was reported by the time this is dropped.
+///
+/// Whoever holds batches has one that is dropped before them: their clients would hear that the server is shutting down
+/// and nothing was changed.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
