@@ -50,7 +50,7 @@ fn a_read_that_sees_what_is_not_durable_is_caught() {
         let commits = rng.usize(1..5);
         End::FaultThenKill {
             failpoints: format!("{UNWRITTEN}={commits}*off->return;{APPLIED}={commits}*off->pause"),
-            acknowledged: acknowledged(12),
+            acknowledged: acknowledged(8),
         }
     });
 }
@@ -58,7 +58,7 @@ fn a_read_that_sees_what_is_not_durable_is_caught() {
 #[test]
 fn an_evaluation_that_is_done_twice_is_caught() {
     found("evaluate twice", |_| End::FaultThenKill {
-        failpoints: format!("{EVALUATED_TWICE}=20%return"),
+        failpoints: format!("{EVALUATED_TWICE}=50%return"),
         acknowledged: acknowledged(4),
     });
 }

@@ -7,7 +7,7 @@
 //! found so. `checker.rs` decides; seeded faults (`faults.rs`) show that it does.
 //!
 //! `REVOKED_LINEARIZABILITY_HISTORIES=1000 cargo test --test linearizability -- --nocapture` checks a thousand histories
-//! rather than the usual few hundred; `REVOKED_LINEARIZABILITY_SEED` repeats what a failed test did, as far as the
+//! rather than the usual 400; `REVOKED_LINEARIZABILITY_SEED` repeats what a failed test did, as far as the
 //! threads' timing allows. A history that is not linearizable is shown without what is not needed to see it.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -29,8 +29,8 @@ use revoked::journal::failpoints;
 /// Histories that go through the same restarts.
 const HISTORIES_AT_ONCE: usize = 20;
 
-/// The most that a client has acknowledged between two restarts, on average.
-const MOST_COMMANDS: usize = 6;
+/// The most that a client has acknowledged before a restart, on average.
+const MOST_ACKNOWLEDGED: usize = 6;
 
 /// How often a failpoint is passed at most before it is one to die at.
 const MOST_PASSED: usize = 20;
@@ -70,7 +70,7 @@ fn histories_with_restarts_are_linearizable() {
 }
 
 fn any_end(rng: &mut Rng) -> End {
-    let acknowledged = rng.usize(1..HISTORIES_AT_ONCE * record::CLIENTS * MOST_COMMANDS);
+    let acknowledged = rng.usize(1..HISTORIES_AT_ONCE * record::CLIENTS * MOST_ACKNOWLEDGED);
     match rng.u8(..4) {
         0 | 1 => End::Kill { acknowledged },
         2 => End::Terminate { acknowledged },
@@ -83,7 +83,7 @@ fn any_end(rng: &mut Rng) -> End {
 
 fn histories() -> usize {
     let histories = std::env::var("REVOKED_LINEARIZABILITY_HISTORIES");
-    histories.map_or(200, |histories| histories.parse().unwrap())
+    histories.map_or(400, |histories| histories.parse().unwrap())
 }
 
 /// Random choices that `REVOKED_LINEARIZABILITY_SEED` repeats.

@@ -16,6 +16,9 @@ pub(crate) const CLIENTS: usize = 8;
 /// Of these, those that only read: they are answered while the writer is not.
 const READERS: usize = 2;
 
+/// The most that a client asks for between two restarts: those that read would go on for ever while the writer stands still.
+const MOST_COMMANDS: usize = 40;
+
 /// What each client asks for behind the last restart.
 const LAST_COMMANDS: usize = 3;
 
@@ -92,7 +95,7 @@ impl Installation {
         let clients = self.clients(daemon.port, rng, &acknowledge);
         drop(acknowledge);
         let (calls, gone) = thread::scope(|scope| {
-            let run = |client: Recorder| scope.spawn(move || client.run(usize::MAX));
+            let run = |client: Recorder| scope.spawn(move || client.run(MOST_COMMANDS));
             let running: Vec<_> = clients.into_iter().map(run).collect();
             end.make(daemon, &acknowledgements);
             let gone = ns_since(self.started);
