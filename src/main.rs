@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use revoked::command::About;
 use revoked::config::{self, Config, Logformat, Loglevel};
 use revoked::journal::{OpenError, Opened, sqlite_version};
+use revoked::memory;
 use revoked::server::{self, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,10 @@ use tokio::sync::oneshot;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, reload};
+
+/// What `maxmemory` and INFO are told by.
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Why the program ends; the numbers are those of `sysexits.h`.
 mod exit {

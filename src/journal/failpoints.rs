@@ -34,9 +34,31 @@ pub const CHECKPOINTED: &str = "writer.checkpointed";
 /// Something has ended, and is about to be taken out of memory.
 pub const SWEEP: &str = "writer.sweep";
 
+/// A step of compaction has written again what is still so; the rows that said it are still there, and nothing is committed.
+pub const COMPACTION_RESTATED: &str = "compaction.restated";
+
+/// The rows are gone, nothing is committed.
+pub const COMPACTION_REMOVED: &str = "compaction.removed";
+
+/// The step is committed; memory has not been told.
+pub const COMPACTION_COMMITTED: &str = "compaction.committed";
+
 /// Where a crash must lose nothing: all of the above.
-pub const MOMENTS: &[&str] =
-    &[EVALUATED, APPENDED, COMMITTED, APPLIED, REPLY, REPLAY_ROW, REPLAYED, CHECKPOINT, CHECKPOINTED, SWEEP];
+pub const MOMENTS: &[&str] = &[
+    EVALUATED,
+    APPENDED,
+    COMMITTED,
+    APPLIED,
+    REPLY,
+    REPLAY_ROW,
+    REPLAYED,
+    CHECKPOINT,
+    CHECKPOINTED,
+    SWEEP,
+    COMPACTION_RESTATED,
+    COMPACTION_REMOVED,
+    COMPACTION_COMMITTED,
+];
 
 /// A fault to be caught by tests: with `return`, changes are taken for durable and are not in the file.
 pub const UNWRITTEN: &str = "writer.unwritten";
