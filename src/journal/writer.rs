@@ -163,6 +163,7 @@ impl Writer {
         loop {
             let waiting = self.queue.take(self.idle_time());
             let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
+            let _guard = AbortOnPanic;
             if let Some(policy) = policy {
                 self.switch(policy);
             }
@@ -206,7 +207,6 @@ impl Writer {
             .enumerate()
             .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
             .collect();
-        // Of its own, as it must come before the answers are dropped: their clients would hear that nothing was changed.
         let _guard = AbortOnPanic;
         let (mut done, mut sent) = (0, 0);
         while done < items.len() {
@@ -723,6 +723,9 @@ impl Syncing {
 
 /// A writer that panicked has broken an invariant: memory may no longer be what the journal says, and only a
 /// restart makes it so. The panic itself was reported by the time this is dropped.
+///
+/// Whoever holds batches or answers has one that is dropped before them: their clients would hear that the server is shutting down
+/// and nothing was changed.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
