@@ -356,7 +356,7 @@ impl Writer {
         {
             return self.compaction_failed(error);
         }
-        if self.compaction.is_done(&self.file) {
+        if !self.file.has_pages_to_give_back() && self.compaction.is_done(&self.file) {
             self.stats.journal.last_compaction_failed.store(false, Relaxed);
             self.stats.journal.is_compacting.store(false, Relaxed);
             tracing::info!("The journal is compact: {} rows", self.file.len());
