@@ -73,7 +73,6 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
-    policy: SyncPolicy,
     end: End,
     /// Held open for its lock; dropped last.
     _lock: File,
@@ -136,7 +135,6 @@ impl JournalFile {
         Ok(Self {
             connection,
             path,
-            policy,
             end: End {
                 next_sequence: 1,
                 last_timestamp_ms: 0,
@@ -241,37 +239,24 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
+    /// Copies the write-ahead log into the file, syncs it, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
     pub(super) fn checkpoint(&self) -> Result<(), String> {
         let outcome = self.copy_log().map_err(|error| describe(&error));
-        self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| describe(&error))?;
         if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
     }
 
     /// Has commits follow this policy from now on.
-    pub(super) fn set_policy(&mut self, policy: SyncPolicy) -> Result<(), String> {
-        self.policy = policy;
-        self.set_patience(BUSY_TIMEOUT, policy).map_err(|error| describe(&error))
-    }
-
-    /// Has the disk hold all that was committed, where neither commits nor checkpoints were synced. The commit in
-    /// front changes nothing: with it, the checkpoint has something to copy, and so syncs the file.
-    pub(super) fn flush(&self) -> Result<(), String> {
-        let version = MIGRATIONS.len() as i64;
-        self.connection.pragma_update(None, "user_version", version).map_err(|error| describe(&error))?;
-        self.checkpoint()
+    pub(super) fn set_policy(&self, policy: SyncPolicy) -> Result<(), String> {
+        let synchronous = synchronous(policy);
+        self.connection.pragma_update(None, "synchronous", synchronous).map_err(|error| describe(&error))
     }
 
     /// Returns whether a reader was in the way.
     fn copy_log(&self) -> rusqlite::Result<bool> {
-        self.set_patience(Duration::ZERO, SyncPolicy::EverySecond.max(self.policy))?;
+        self.connection.busy_timeout(Duration::ZERO)?;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-    }
-
-    fn set_patience(&self, timeout: Duration, policy: SyncPolicy) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(timeout)?;
-        self.connection.pragma_update(None, "synchronous", synchronous(policy))
     }
 
     /// The write-ahead log, for syncing it apart from commits.
@@ -649,12 +634,12 @@ fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// How SQLite calls what a policy asks of a commit.
+/// How SQLite calls what a policy asks of a commit. A checkpoint is always synced, on both sides: where it is not, a
+/// power cut does not lose the latest changes, but damages the file.
 fn synchronous(policy: SyncPolicy) -> &'static str {
     match policy {
         SyncPolicy::Always => "FULL",
-        SyncPolicy::EverySecond => "NORMAL",
-        SyncPolicy::Never => "OFF",
+        SyncPolicy::EverySecond | SyncPolicy::Never => "NORMAL",
     }
 }
 

@@ -377,13 +377,6 @@ impl Writer {
         if let Some(reason) = &self.latched {
             return Err(reason.clone());
         }
-        if self.syncing.policy == SyncPolicy::Never {
-            return if self.syncing.unsynced_since.is_some() {
-                self.file.flush().inspect(|()| self.syncing.unsynced_since = None)
-            } else {
-                Ok(())
-            };
-        }
         self.syncing.sync().map_err(|error| {
             let why = format!("syncing the journal failed: {error}");
             self.latch(&why);
