@@ -31,9 +31,9 @@ use crate::disk::Disk;
 use crate::recording::{self, Call};
 use crate::shim::Shimmed;
 use crate::support::ledger::{
-    Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
+    Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, monotonic_ns, now_ms, own_key, padding,
 };
-use crate::support::process::{Client, Daemon, Frame, simple};
+use crate::support::process::{Client, Daemon, Frame, integer, simple};
 
 const CONNECTIONS: usize = 6;
 
@@ -57,17 +57,34 @@ fn with_appendfsync_always_nothing_acknowledged_is_lost() {
 #[test]
 fn with_appendfsync_everysec_only_the_latest_is_lost() {
     let (recorded, mut rng) = (record("everysec", false), seeded("everysec"));
-    assert_none(&recorded.cut_again_and_again(cuts(30), Promise::Order, &mut rng));
+    assert_none(&recorded.cut_again_and_again(cuts(100) / 10, Promise::Order, &mut rng));
 }
 
 #[test]
 fn with_appendfsync_no_only_the_latest_is_lost() {
     let (recorded, mut rng) = (record("no", false), seeded("no"));
-    assert_none(&recorded.cut_again_and_again(cuts(30), Promise::Order, &mut rng));
+    assert_none(&recorded.cut_again_and_again(cuts(100) / 10, Promise::Order, &mut rng));
     // The test itself: it finds that something is lost.
     let outcomes = recorded.cut_again_and_again(20, Promise::All, &mut rng);
     let broken = broken(&outcomes);
     assert!(broken.len() >= 5, "{broken:?}");
+}
+
+#[test]
+fn what_waitaof_has_confirmed_is_kept_whatever_the_policy() {
+    let shimmed = Shimmed::new(&["--appendfsync", "no"], true);
+    let daemon = shimmed.home.start();
+    let (client, mut ledger, mut load) = (daemon.connect(), Ledger::default(), Load::new(0, Rng::new()));
+    for _ in 0..20 {
+        load.step(&client, &mut ledger, || {}).unwrap();
+    }
+    assert_eq!(client.ask(&["WAITAOF", "1", "0", "0"]), Frame::Array(vec![integer(1), integer(0)]));
+    let confirmed_ns = monotonic_ns();
+    load.step(&client, &mut ledger, || {}).unwrap();
+    daemon.kill();
+    let recorded = Recorded { calls: recording::read(&shimmed.log), ledgers: vec![ledger] };
+    let next = recorded.calls.partition_point(|call| call.begin_ns < confirmed_ns);
+    assert_none(&recorded.cut(std::iter::repeat_n(next, 20), Promise::All, &mut seeded("waitaof")));
 }
 
 /// The test itself: it finds what is lost where the disk lies.
