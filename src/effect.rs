@@ -8,8 +8,16 @@ use crate::expiry::Expiry;
 
 /// A set's members, named apart from its key. Members belong to a container, so that giving it another key
 /// never touches them. Ids are given out in rising order and not reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerId(pub u64);
+
+impl ContainerId {
+    /// The id that is given out behind this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// One change. `B` holds its bytes: shared ones in a live write, borrowed ones in a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +59,7 @@ pub enum Effect<B> {
         /// When the key ends.
         expiry: Expiry,
     },
-    /// `key`, which there is, ends then.
+    /// `key`, if it is there, ends then.
     KeyExpiry {
         /// Where the key stands.
         database: u8,

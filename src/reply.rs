@@ -246,6 +246,8 @@ pub enum Error {
     TooManyQueued,
     /// More keys than one client may watch.
     TooManyWatched,
+    /// More clients at once that are sent the members of large sets than there may be.
+    TooManyWalks,
     /// Another command than a subscriber that speaks RESP2 may send, by its full name.
     NotWhileSubscribed(&'static str),
     /// More channels and patterns than one client may be subscribed to, or longer ones.
@@ -441,6 +443,9 @@ impl fmt::Display for Error {
             }
             Self::TooManyQueued => f.write_str("ERR too many commands are queued, or too long ones"),
             Self::TooManyWatched => f.write_str("ERR too many keys are watched"),
+            Self::TooManyWalks => f.write_str(
+                "ERR too many clients are being sent the members of large sets; try again, or use SSCAN",
+            ),
             Self::NotWhileSubscribed(name) => write!(
                 f,
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \

@@ -68,7 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// A crate, and the only place that may name it.
 const KNOWN_ONLY_TO: &[(&str, &str)] = &[
-    ("rusqlite", "src/journal/sqlite.rs"),
+    ("rusqlite", "src/journal/"),
     ("redis_protocol", "src/resp/encode.rs"),
     ("clap", "src/config/"),
     ("rustc_apfloat", "src/command/float.rs"),

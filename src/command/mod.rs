@@ -217,6 +217,9 @@ pub enum Flag {
     WhileSubscribed,
     /// Its reply has to stand before the messages that it leads to, not behind them.
     RepliesFirst,
+    /// With one key, it answers with the members of the set there: where these are many, they are streamed. Its
+    /// function is for all other cases, and answers the same.
+    Streamed,
     /// Others hear of it, as of a write: it waits where writes are paused, and a monitor may not send it.
     MayReplicate,
 }

@@ -4,6 +4,8 @@
 //! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
 //! is answered. What stands between MULTI and EXEC is queued, and goes to the journal as one.
 //!
+//! SMEMBERS of a large set is written as the set is walked (`stream.rs`).
+//!
 //! What others send the client (`push.rs`) goes out between replies; while it waits it can be woken for that, and
 //! to be ended. Between requests, too, it waits where clients are paused (`pause.rs`).
 
@@ -40,6 +42,7 @@ pub use self::pause::Pause;
 
 mod pause;
 mod push;
+mod stream;
 mod transaction;
 
 /// What all connections share.
@@ -222,7 +225,11 @@ impl Connection {
         let started = Instant::now();
         self.session.client().note_command(command.spec.name, started);
         let reply = match command.spec.run {
-            Run::Read(read) => return Ok(self.read(first, command, read, decoded)),
+            Run::Read(read) => match self.begin_walk(command, request) {
+                Ok(Some(walk)) => return self.stream(command, request, walk).await,
+                Ok(None) => return Ok(self.read(first, command, read, decoded)),
+                Err(error) => Some(error.into()),
+            },
             Run::Write(make) => match make(&self.scope(), request) {
                 Ok(change) => {
                     let op = Op { database: self.session.database(), change };
@@ -613,9 +620,12 @@ impl Connection {
         }
         // Messages are none: they come whether or not replies are wanted.
         if self.session.takes_reply() || matches!(reply, Reply::Pushes(_)) {
-            let protocol = if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
-            resp::encode(reply, protocol, &mut self.output);
+            resp::encode(reply, self.protocol(), &mut self.output);
         }
+    }
+
+    fn protocol(&self) -> Protocol {
+        if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
     /// Writes some of the output from `written` on, or else takes in what the client sends.

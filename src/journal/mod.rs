@@ -25,8 +25,10 @@ use self::sqlite::JournalFile;
 use self::watch::Watches;
 use self::writer::Writer;
 
+mod checksum;
 mod error;
 mod queue;
+mod rows;
 mod sqlite;
 mod watch;
 mod writer;

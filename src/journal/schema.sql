@@ -8,10 +8,13 @@ CREATE TABLE journal (
     effect    INTEGER NOT NULL,    -- 1 member set        2 member removed   3 set at a key
                                    -- 4 key removed       5 database flushed 6 time: what follows was written then
                                    -- 7 string at a key   8 key ends         9 database renumbered by SWAPDB
+                                   -- 11, 13, 17, 19: as 1, 3, 7, 9, but it was so before: the rows that said it first
+                                   -- are gone, or will be
     space     INTEGER,             -- 0 to 15: where a key stands; the database of this number, unless a 9 says
                                    -- otherwise; null in 6
     container INTEGER,             -- the set's id, which stands for its key in 1 and 2; in 9 the database whose keys
-                                   -- are those of the space from here on
+                                   -- are those of the space from here on; in 6 the CRC-32 of the rows from the 6
+                                   -- before on
     key       ANY,                 -- in 3, 4, 7 and 8
     value     ANY,                 -- the member in 1 and 2, the string in 7; keys and values are text, or a blob where
                                    -- they are no UTF-8
@@ -24,25 +27,25 @@ CREATE TABLE journal (
 CREATE VIEW keys AS
 WITH
     rare AS MATERIALIZED (
-        SELECT sequence, effect, space, container FROM journal WHERE effect IN (5, 9)
+        SELECT sequence, effect, space, container FROM journal WHERE effect IN (5, 9, 19)
     ),
     flushed AS (
         SELECT space, max(sequence) AS sequence FROM rare WHERE effect = 5 GROUP BY space
     ),
     renumbered AS (
-        SELECT container AS database, space, max(sequence) FROM rare WHERE effect = 9 GROUP BY container
+        SELECT container AS database, space, max(sequence) FROM rare WHERE effect <> 5 GROUP BY container
     ),
     latest AS (
         SELECT space, key, container, effect, value, max(sequence) AS sequence
-        FROM journal WHERE effect IN (3, 4, 7) GROUP BY space, key
+        FROM journal WHERE effect IN (3, 4, 7, 13, 17) GROUP BY space, key
     ),
     ends AS (
-        SELECT space, key, time_ms, max(sequence) FROM journal WHERE effect IN (3, 7, 8) GROUP BY space, key
+        SELECT space, key, time_ms, max(sequence) FROM journal WHERE effect IN (3, 7, 8, 13, 17) GROUP BY space, key
     )
 SELECT
     coalesce(renumbered.database, latest.space) AS database,
     latest.key,
-    CASE latest.effect WHEN 3 THEN 'set' ELSE 'string' END AS type,
+    CASE latest.effect % 10 WHEN 3 THEN 'set' ELSE 'string' END AS type,
     latest.value,
     strftime('%Y-%m-%d %H:%M:%f', min(ends.time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires,
     latest.container
@@ -66,16 +69,16 @@ FROM (
     SELECT
         container, value, effect, time_ms, max(sequence),
         strftime('%Y-%m-%d %H:%M:%f', min(time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires
-    FROM journal WHERE effect IN (1, 2) GROUP BY container, value
+    FROM journal WHERE effect IN (1, 2, 11) GROUP BY container, value
 ) AS latest
 JOIN keys ON keys.container = latest.container
-WHERE latest.effect = 1
+WHERE latest.effect <> 2
     AND (latest.time_ms IS NULL OR latest.time_ms > (julianday('now') - 2440587.5) * 86400000);
 
--- What happened, and when (in UTC).
+-- What happened, and when (in UTC): the changes of which the journal still has rows.
 CREATE VIEW history AS
 WITH renumbered AS MATERIALIZED (
-    SELECT sequence, space, container AS database FROM journal WHERE effect = 9
+    SELECT sequence, space, container AS database FROM journal WHERE effect IN (9, 19)
 )
 SELECT
     journal.sequence,
@@ -109,6 +112,6 @@ SELECT
     strftime('%Y-%m-%d %H:%M:%f', min(journal.time_ms, 253402300799999) / 1000.0, 'unixepoch') AS expires
 FROM journal
 LEFT JOIN (
-    SELECT container, key, max(sequence) FROM journal WHERE effect = 3 GROUP BY container
+    SELECT container, key, max(sequence) FROM journal WHERE effect IN (3, 13) GROUP BY container
 ) AS stands ON stands.container = journal.container AND journal.effect IN (1, 2)
-WHERE journal.effect <> 6;
+WHERE journal.effect < 10 AND journal.effect <> 6;

@@ -1,4 +1,5 @@
-//! The journal's file, and the only place that knows SQLite.
+//! The journal's file: opened, locked, read, appended to, checkpointed. What its rows say is read in `rows.rs`; nothing
+//! else knows SQLite.
 //!
 //! A row for each effect, appended in transactions; `schema.sql` beside this file is the format. A file's header
 //! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
@@ -9,16 +10,16 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
+use super::checksum::Checksum;
 use super::error::{AppendError, OpenError};
+use super::rows::{Columns, Entry, Reader, Spaces};
 use crate::effect::{ContainerId, Effect};
-use crate::expiry::Expiry;
-use crate::limits::{DATABASES, TIMESTAMP_ROWS};
+use crate::limits::TIMESTAMP_ROWS;
 
 /// `PRAGMA application_id`: "rvkd".
 const APPLICATION_ID: u32 = 0x7276_6b64;
@@ -37,19 +38,6 @@ const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, k
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SELECT: &str =
     "SELECT sequence, effect, space, container, key, value, time_ms FROM journal ORDER BY sequence";
-
-const MEMBER_SET: i64 = 1;
-const MEMBER_REMOVED: i64 = 2;
-const SET_AT_KEY: i64 = 3;
-const KEY_REMOVED: i64 = 4;
-const DATABASE_FLUSHED: i64 = 5;
-const TIME: i64 = 6;
-const STRING_AT_KEY: i64 = 7;
-const KEY_ENDS: i64 = 8;
-const DATABASE_RENUMBERED: i64 = 9;
-
-/// Rows that one effect takes.
-const EFFECT_ROWS: usize = 2;
 
 /// When commits reach the disk itself: Redis's `appendfsync`. The stricter is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,45 +69,54 @@ pub(super) struct JournalFile {
 /// What must be known to append a row.
 #[derive(Debug, Clone, Copy)]
 struct End {
+    /// The first row that there is.
+    first_sequence: i64,
     next_sequence: i64,
     last_timestamp_ms: i64,
     rows_since_timestamp: usize,
+    /// Of the rows since the last time stamp, that one included.
+    checksum: Checksum,
     spaces: Spaces,
 }
 
-/// In which space each database has its keys. SWAPDB changes that, and leaves the keys' rows as they are.
-#[derive(Debug, Clone, Copy)]
-struct Spaces([u8; DATABASES as usize]);
-
-impl Default for Spaces {
-    fn default() -> Self {
-        Self(std::array::from_fn(|database| database as u8))
-    }
+/// Inserts rows at the end.
+struct Insert<'a> {
+    statement: CachedStatement<'a>,
+    end: &'a mut End,
 }
 
-impl Spaces {
-    fn of(&self, database: u8) -> u8 {
-        self.0[usize::from(database)]
+impl<'a> Insert<'a> {
+    fn new(connection: &'a Connection, end: &'a mut End) -> rusqlite::Result<Self> {
+        Ok(Self { statement: connection.prepare_cached(INSERT)?, end })
     }
 
-    fn database_of(&self, space: i64) -> Option<u8> {
-        (0..DATABASES).find(|&database| i64::from(self.of(database)) == space)
+    /// What follows was written now: says so where the last time stamp is another, or far away.
+    fn begin_group_if_due(&mut self, now_ms: i64) -> rusqlite::Result<()> {
+        let End { last_timestamp_ms, rows_since_timestamp, .. } = *self.end;
+        if now_ms == last_timestamp_ms && rows_since_timestamp < TIMESTAMP_ROWS {
+            return Ok(());
+        }
+        self.begin_group(now_ms)
     }
 
-    fn swap(&mut self, first: u8, second: u8) {
-        self.0.swap(usize::from(first), usize::from(second));
+    fn begin_group(&mut self, now_ms: i64) -> rusqlite::Result<()> {
+        let time = Columns::time(now_ms, std::mem::take(&mut self.end.checksum));
+        self.row(&time)?;
+        self.end.last_timestamp_ms = now_ms;
+        self.end.rows_since_timestamp = 0;
+        Ok(())
     }
-}
 
-/// What a row says.
-#[derive(Debug, PartialEq)]
-pub(super) enum Entry<'a> {
-    /// What follows was written at this time.
-    Time(i64),
-    /// What changed.
-    Effect(Effect<&'a [u8]>),
-    /// Nothing that the rows before it did not say.
-    Nothing,
+    fn row(&mut self, row: &Columns<'_>) -> rusqlite::Result<()> {
+        let Columns { effect, space, container, key, value, time_ms } = *row;
+        let [key, value] = [key, value].map(|value| value.map(ToSqlOutput::Borrowed));
+        let sequence = self.end.next_sequence;
+        self.statement.execute(params![sequence, effect, space, container, key, value, time_ms])?;
+        self.end.checksum.add(sequence, row);
+        self.end.next_sequence += 1;
+        self.end.rows_since_timestamp += 1;
+        Ok(())
+    }
 }
 
 impl JournalFile {
@@ -136,9 +133,11 @@ impl JournalFile {
             connection,
             path,
             end: End {
+                first_sequence: 1,
                 next_sequence: 1,
                 last_timestamp_ms: 0,
                 rows_since_timestamp: 0,
+                checksum: Checksum::default(),
                 spaces: Spaces::default(),
             },
             _lock: lock,
@@ -155,33 +154,36 @@ impl JournalFile {
     }
 
     /// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses
-    /// is damage.
+    /// is damage. Returns the greatest id that a set may have had.
     pub(super) fn replay(
         &mut self,
         mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
-    ) -> Result<(), OpenError> {
+    ) -> Result<ContainerId, OpenError> {
         let mut reader = Reader::default();
         let mut rows_read = 0;
         let read = |error: rusqlite::Error| self.unreadable(&error);
         let mut statement = self.connection.prepare(SELECT).map_err(read)?;
         let mut rows = statement.query([]).map_err(read)?;
         while let Some(row) = rows.next().map_err(read)? {
-            let sequence: i64 = row.get(0).map_err(read)?;
-            let damaged = |what| OpenError::Damaged {
-                path: self.path.clone(),
-                what: format!("row {sequence}: {what}"),
-            };
-            reader.follow(sequence).map_err(damaged)?;
             rows_read += 1;
-            reader.read(row).and_then(|entry| apply(rows_read, entry)).map_err(damaged)?;
+            let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
+            let outcome = Columns::read(row)
+                .and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
+            outcome.map_err(|what| OpenError::Damaged {
+                path: self.path.clone(),
+                what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
+            })?;
         }
-        let last_sequence = reader.last_sequence.unwrap_or(0);
         drop(rows);
         drop(statement);
-        self.end.next_sequence = last_sequence + 1;
-        self.end.spaces = reader.spaces;
+        self.end.next_sequence = reader.last_sequence().unwrap_or(0) + 1;
+        self.end.first_sequence = reader.first_sequence().unwrap_or(self.end.next_sequence);
+        self.end.rows_since_timestamp = reader.rows_since_time();
+        self.end.checksum = reader.checksum();
+        self.end.spaces = reader.spaces();
         // From here on the file is known to be sound, and may be written to.
-        self.prepare_for_writing()
+        self.prepare_for_writing()?;
+        Ok(reader.last_container())
     }
 
     fn prepare_for_writing(&self) -> Result<(), OpenError> {
@@ -201,42 +203,45 @@ impl JournalFile {
 
     /// Appends effects and commits them. Returns the number of rows written.
     pub(super) fn append(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> Result<u64, AppendError> {
-        let before = self.end;
-        let outcome = match self.insert_all(effects, now_ms) {
-            Ok(()) => self.execute("COMMIT").map_err(|error| commit_error(&error)),
-            Err(error) => Err(AppendError::NotWritten(describe(&error))),
-        };
-        if let Err(error) = outcome {
-            self.end = before;
-            self.roll_back();
-            return Err(error);
-        }
-        Ok((self.end.next_sequence - before.next_sequence) as u64)
+        let before = self.end.next_sequence;
+        self.transact(|connection, end| {
+            let mut insert = Insert::new(connection, end)?;
+            for effect in effects {
+                insert.begin_group_if_due(now_ms)?;
+                for row in Columns::of(effect, &mut insert.end.spaces).into_iter().flatten() {
+                    insert.row(&row)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok((self.end.next_sequence - before) as u64)
     }
 
-    fn insert_all(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> rusqlite::Result<()> {
-        self.execute("BEGIN IMMEDIATE")?;
-        let Self { connection, end, .. } = self;
-        let mut statement = connection.prepare_cached(INSERT)?;
-        let mut insert = |sequence: &mut i64, row: Columns<'_>| -> rusqlite::Result<()> {
-            let Columns { effect, space, container, key, value, time_ms } = row;
-            statement.execute(params![*sequence, effect, space, container, key, value, time_ms])?;
-            *sequence += 1;
-            Ok(())
-        };
-        for effect in effects {
-            if now_ms != end.last_timestamp_ms || end.rows_since_timestamp >= TIMESTAMP_ROWS {
-                let time = Columns { time_ms: Some(now_ms), ..Columns::new(TIME) };
-                insert(&mut end.next_sequence, time)?;
-                end.last_timestamp_ms = now_ms;
-                end.rows_since_timestamp = 0;
-            }
-            for row in Columns::of(effect, &mut end.spaces).into_iter().flatten() {
-                insert(&mut end.next_sequence, row)?;
-                end.rows_since_timestamp += 1;
-            }
+    /// Does something in a transaction of its own, whole or not at all.
+    fn transact(
+        &mut self,
+        write: impl FnOnce(&Connection, &mut End) -> rusqlite::Result<()>,
+    ) -> Result<(), AppendError> {
+        let before = self.end;
+        let not_written = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
+        let outcome =
+            match self.execute("BEGIN IMMEDIATE").and_then(|_| write(&self.connection, &mut self.end)) {
+                Ok(()) => self.execute("COMMIT").map_err(|error| commit_error(&error)),
+                Err(error) => Err(not_written(error)),
+            };
+        if outcome.is_err() {
+            self.end = before;
+            self.roll_back();
         }
-        Ok(())
+        outcome.map(|_| ())
+    }
+
+    /// Writes a time row, so that what was written before it is covered by a checksum, if it is not so already.
+    pub(super) fn close_group(&mut self, now_ms: i64) -> Result<(), AppendError> {
+        if self.end.rows_since_timestamp == 0 {
+            return Ok(());
+        }
+        self.transact(|connection, end| Insert::new(connection, end)?.begin_group(now_ms))
     }
 
     /// Copies the write-ahead log into the file, syncs it, and empties the log as far as
@@ -281,206 +286,6 @@ impl JournalFile {
 
     fn unreadable(&self, error: &rusqlite::Error) -> OpenError {
         unreadable(&self.path, error)
-    }
-}
-
-/// The values of a row.
-struct Columns<'a> {
-    effect: i64,
-    space: Option<u8>,
-    container: Option<i64>,
-    key: Option<ToSqlOutput<'a>>,
-    value: Option<ToSqlOutput<'a>>,
-    time_ms: Option<i64>,
-}
-
-impl<'a> Columns<'a> {
-    fn new(effect: i64) -> Self {
-        Self { effect, space: None, container: None, key: None, value: None, time_ms: None }
-    }
-
-    /// The rows of an effect.
-    fn of(effect: &'a Effect<Bytes>, spaces: &mut Spaces) -> [Option<Self>; EFFECT_ROWS] {
-        let row = |effect, database: &u8| Self { space: Some(spaces.of(*database)), ..Self::new(effect) };
-        let id = |container: &ContainerId| Some(container.0 as i64);
-        let row = match effect {
-            Effect::MemberSet { database, container, key: _, member, expiry } => Self {
-                container: id(container),
-                value: Some(value(member)),
-                time_ms: expiry.ms(),
-                ..row(MEMBER_SET, database)
-            },
-            Effect::MemberRemoved { database, container, key: _, member } => {
-                Self { container: id(container), value: Some(value(member)), ..row(MEMBER_REMOVED, database) }
-            }
-            Effect::SetCreated { database, container, key, expiry }
-            | Effect::SetMoved { database, container, key, expiry, .. } => Self {
-                container: id(container),
-                key: Some(value(key)),
-                time_ms: expiry.ms(),
-                ..row(SET_AT_KEY, database)
-            },
-            Effect::StringSet { database, key, value: string, expiry } => Self {
-                key: Some(value(key)),
-                value: Some(value(string)),
-                time_ms: expiry.ms(),
-                ..row(STRING_AT_KEY, database)
-            },
-            Effect::KeyExpiry { database, key, expiry } => {
-                Self { key: Some(value(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
-            }
-            Effect::KeyRemoved { database, container, key } => Self {
-                container: container.as_ref().and_then(id),
-                key: Some(value(key)),
-                ..row(KEY_REMOVED, database)
-            },
-            Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database),
-            Effect::DatabasesSwapped { first, second } => {
-                spaces.swap(*first, *second);
-                let renumbered = |database: u8| Self {
-                    space: Some(spaces.of(database)),
-                    container: Some(database.into()),
-                    ..Self::new(DATABASE_RENUMBERED)
-                };
-                return [first, second].map(|database| Some(renumbered(*database)));
-            }
-        };
-        let left_behind = match effect {
-            Effect::SetMoved { from_database, from, .. } => {
-                let space = Some(spaces.of(*from_database));
-                Some(Self { space, key: Some(value(from)), ..Self::new(KEY_REMOVED) })
-            }
-            _ => None,
-        };
-        [Some(row), left_behind]
-    }
-}
-
-/// Text where people can read it as text, a blob otherwise. SQLite's own text functions end at a zero byte.
-/// The same bytes always give the same type, so that the views may compare them.
-fn value(bytes: &[u8]) -> ToSqlOutput<'_> {
-    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
-    ToSqlOutput::Borrowed(if is_text { ValueRef::Text(bytes) } else { ValueRef::Blob(bytes) })
-}
-
-/// What reading the rows one behind the other must remember.
-#[derive(Default)]
-struct Reader {
-    last_sequence: Option<i64>,
-    spaces: Spaces,
-    /// The key that each living container stands at, by space.
-    keys: [AHashMap<ContainerId, Box<[u8]>>; DATABASES as usize],
-    /// Where the container of the row at hand stood before it.
-    moved_from: Box<[u8]>,
-}
-
-impl Reader {
-    /// Goes on to the row at this place. A gap means that rows were lost.
-    fn follow(&mut self, sequence: i64) -> Result<(), String> {
-        let expected = self.last_sequence.map_or(sequence.clamp(1, i64::MAX - 1), |last| last + 1);
-        if sequence != expected {
-            return Err(format!("row {expected} is expected there"));
-        }
-        self.last_sequence = Some(sequence);
-        Ok(())
-    }
-
-    fn read<'r>(&'r mut self, row: &'r Row<'_>) -> Result<Entry<'r>, String> {
-        let kind: i64 = column(row, 1)?;
-        if kind == TIME {
-            return Ok(Entry::Time(column(row, 6)?));
-        }
-        let space: i64 = column(row, 2)?;
-        let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
-        if kind == DATABASE_RENUMBERED {
-            return self.renumber(database, column(row, 3)?);
-        }
-        let expiry = column::<Option<i64>>(row, 6)?.map_or(Expiry::NEVER, Expiry::at_ms);
-        if kind == SET_AT_KEY {
-            return self.place(space as u8, database, row, expiry);
-        }
-        let keys = &mut self.keys[space as usize];
-        Ok(Entry::Effect(match kind {
-            MEMBER_SET | MEMBER_REMOVED => {
-                let container = container(row)?;
-                let no_container = || format!("there is no container {} in space {space}", container.0);
-                let key = &**keys.get(&container).ok_or_else(no_container)?;
-                let member = bytes(row, 5)?;
-                match kind {
-                    MEMBER_SET => Effect::MemberSet { database, container, key, member, expiry },
-                    _ => Effect::MemberRemoved { database, container, key, member },
-                }
-            }
-            STRING_AT_KEY => {
-                Effect::StringSet { database, key: bytes(row, 4)?, value: bytes(row, 5)?, expiry }
-            }
-            KEY_ENDS => Effect::KeyExpiry { database, key: bytes(row, 4)?, expiry },
-            KEY_REMOVED => {
-                let container = column::<Option<i64>>(row, 3)?.map(|_| container(row)).transpose()?;
-                if let Some(container) = &container {
-                    keys.remove(container);
-                }
-                Effect::KeyRemoved { database, container, key: bytes(row, 4)? }
-            }
-            DATABASE_FLUSHED => {
-                keys.clear();
-                Effect::DatabaseFlushed { database }
-            }
-            unknown => return Err(format!("there is no effect {unknown}")),
-        }))
-    }
-
-    /// A container at a key: it is new, it has stood at another key so far, or at this one all along.
-    fn place<'r>(
-        &'r mut self,
-        space: u8,
-        database: u8,
-        row: &'r Row<'_>,
-        expiry: Expiry,
-    ) -> Result<Entry<'r>, String> {
-        let (container, key) = (container(row)?, bytes(row, 4)?);
-        let is_there = |space: &u8| self.keys[usize::from(*space)].contains_key(&container);
-        let before = std::iter::once(space).chain(0..DATABASES).find(is_there);
-        let before = before.and_then(|at| Some((at, self.keys[usize::from(at)].remove(&container)?)));
-        self.keys[usize::from(space)].insert(container, key.into());
-        Ok(Entry::Effect(match before {
-            None => Effect::SetCreated { database, container, key, expiry },
-            Some((at, from)) if at == space && *from == *key => Effect::KeyExpiry { database, key, expiry },
-            Some((at, from)) => {
-                let no_space = || format!("there is no space {at}");
-                let from_database = self.spaces.database_of(at.into()).ok_or_else(no_space)?;
-                self.moved_from = from;
-                Effect::SetMoved { from_database, from: &self.moved_from, database, container, key, expiry }
-            }
-        }))
-    }
-
-    /// Of the two rows that SWAPDB leaves the first swaps, and the second says what is so by then.
-    fn renumber(&mut self, at_space: u8, database: i64) -> Result<Entry<'static>, String> {
-        let database = u8::try_from(database).ok().filter(|&database| database < DATABASES);
-        let database = database.ok_or_else(|| "there is no such database".to_owned())?;
-        if database == at_space {
-            return Ok(Entry::Nothing);
-        }
-        self.spaces.swap(database, at_space);
-        Ok(Entry::Effect(Effect::DatabasesSwapped { first: database, second: at_space }))
-    }
-}
-
-fn container(row: &Row<'_>) -> Result<ContainerId, String> {
-    let id: i64 = column(row, 3)?;
-    u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
-}
-
-fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, String> {
-    row.get(index).map_err(|error| error.to_string())
-}
-
-fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r [u8], String> {
-    match row.get_ref(index) {
-        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Ok(bytes),
-        Ok(other) => Err(format!("column {index} is {}, not text or a blob", other.data_type())),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -119,8 +119,8 @@ async fn what_was_submitted_is_there_after_a_restart() {
     let server = Server::at(&path).await;
     assert_eq!(server.members(b"k"), before);
     assert_eq!(server.members(b"l"), [b"1"]);
-    // Two sets created, six members added, one removed, and the time.
-    assert_eq!(server.stats.journal.rows_loaded.load(std::sync::atomic::Ordering::Relaxed), 10);
+    // Two sets created, six members added, one removed, the time, and that of the end.
+    assert_eq!(server.stats.journal.rows_loaded.load(std::sync::atomic::Ordering::Relaxed), 11);
     server.stop().await;
 }
 
@@ -440,9 +440,10 @@ async fn what_had_ended_when_the_clock_was_set_back_is_swept() {
     let half_an_hour = Expiry::at_ms(now_ms() + 30 * 60 * 1_000);
     server.submit(vec![put(b"set", b"1", half_an_hour), sadd(b"k", &[b"1"])]).await;
     server.stop().await;
-    // As if the last change had come an hour from now.
+    // As if the end had come an hour from now.
     let journal = Connection::open(&path).unwrap();
-    journal.execute("UPDATE journal SET time_ms = time_ms + 3600000 WHERE effect = 6", []).unwrap();
+    let last: i64 = journal.query_row("SELECT max(sequence) FROM journal", [], |row| row.get(0)).unwrap();
+    journal.execute("UPDATE journal SET time_ms = time_ms + 3600000 WHERE sequence = ?1", [last]).unwrap();
     drop(journal);
     let server = Server::at(&path).await;
     let started = std::time::Instant::now();
@@ -642,9 +643,14 @@ async fn damage_is_refused_and_left_as_it_is() {
         file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     };
     let sql: fn(&Path, &str) = |path, sql| Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    let damages: [Named; 11] = [
+    let damages: [Named; 13] = [
         ("overwritten page", Box::new(overwrite)),
         ("cut file", Box::new(cut)),
+        (
+            "another member",
+            Box::new(move |path| sql(path, "UPDATE journal SET value = 'other' WHERE sequence = 100")),
+        ),
+        ("lost head", Box::new(move |path| sql(path, "DELETE FROM journal WHERE sequence < 3"))),
         ("lost row", Box::new(move |path| sql(path, "DELETE FROM journal WHERE sequence = 100"))),
         (
             "unknown effect",

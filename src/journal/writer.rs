@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::error::{AppendError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
-use super::sqlite::{Entry, JournalFile, SyncPolicy};
+use super::rows::Entry;
+use super::sqlite::{JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
 use crate::command::{Notice, evaluate, evaluate_and_notice};
@@ -101,7 +102,7 @@ impl Writer {
         journal.rows_to_load.store(total, Relaxed);
         let mut keyspace = self.store.load();
         let mut reported = started;
-        self.file.replay(|rows, entry| {
+        let last_container = self.file.replay(|rows, entry| {
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -116,10 +117,10 @@ impl Writer {
                     Ok(())
                 }
                 Entry::Effect(effect) => keyspace.apply(&effect, &mut Removed::default()),
-                Entry::Nothing => Ok(()),
             }
             .map_err(|misfit| misfit.to_string())
         })?;
+        drop(keyspace.end_replay(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
         while keyspace.earliest().is_due(now_ms) {
@@ -411,7 +412,13 @@ impl Writer {
         outcome
     }
 
-    fn finish(&self) {
+    fn finish(&mut self) {
+        if self.latched.is_none()
+            && let Err(AppendError::NotWritten(error) | AppendError::Unknown(error)) =
+                self.file.close_group(now_ms())
+        {
+            tracing::warn!(%error, "The last rows could not be given their checksum");
+        }
         match self.file.checkpoint() {
             Ok(()) => tracing::info!("Everything is in the data file"),
             Err(error) => {

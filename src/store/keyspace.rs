@@ -4,11 +4,15 @@ use std::ops::Range;
 
 use ahash::RandomState;
 
-use super::set::{Set, hash_of};
+use super::set::{Member, Set, hash_of};
 use super::table::{Fate, Table};
+use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
 use crate::limits::DATABASES;
+
+/// The database of the sets that stand at no key yet. Only the replay has such, and nobody sees them.
+pub const UNPLACED: u8 = DATABASES;
 
 /// All data. Only [`Keyspace::apply`] changes it; [`Keyspace::sweep`] takes out what has ended, which nobody sees.
 #[derive(Debug)]
@@ -16,9 +20,12 @@ pub struct Keyspace {
     /// Keyed at random, so that nobody can aim keys or members at one segment.
     hasher: RandomState,
     databases: [Database; DATABASES as usize],
+    /// [`UNPLACED`].
+    unplaced: Database,
     next_container: ContainerId,
     /// The time of the latest change: nobody reads the state of an earlier one, whatever the clock says.
     time_ms: i64,
+    pub(super) walks: Walks,
 }
 
 /// The keys of one database.
@@ -69,6 +76,14 @@ impl Key {
         !self.expiry.is_due(now_ms) && !is_empty
     }
 
+    /// The set that it holds, if it is this one.
+    pub(super) fn set(&self, id: ContainerId) -> Option<&Set> {
+        match &self.value {
+            Value::Set(container) if container.id == id => Some(&container.set),
+            Value::Set(_) | Value::String(_) => None,
+        }
+    }
+
     fn is_ending(&self) -> bool {
         self.expiry != Expiry::NEVER
     }
@@ -115,7 +130,7 @@ impl std::fmt::Display for Misfit {
 /// What was taken out of the keyspace. Freeing it can take long: it is handed out so that the caller can do that
 /// where nobody waits.
 #[derive(Debug, Default)]
-pub struct Removed(Vec<Table<Key>>, Vec<Key>);
+pub struct Removed(Vec<Table<Key>>, Vec<Key>, Vec<Held>);
 
 impl Removed {
     /// How many keys and members there are to free.
@@ -127,13 +142,22 @@ impl Removed {
         };
         let keys = self.0.iter().flat_map(Table::iter).chain(&self.1);
         // Counting stops where the exact number no longer matters: there may be millions of keys.
-        keys.take(10_000).map(weight).sum()
+        let keys = keys.take(10_000).map(weight).sum::<usize>();
+        keys + self.2.iter().map(Held::len).sum::<usize>()
     }
 
     /// Whether there is nothing to free.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty() && self.1.is_empty()
+        self.0.is_empty() && self.1.is_empty() && self.2.is_empty()
+    }
+
+    pub(super) fn push(&mut self, key: Key) {
+        self.1.push(key);
+    }
+
+    pub(super) fn push_held(&mut self, held: Held) {
+        self.2.push(held);
     }
 }
 
@@ -151,8 +175,10 @@ impl Default for Keyspace {
         Self {
             hasher: RandomState::new(),
             databases: [const { Database::new() }; DATABASES as usize],
+            unplaced: Database::new(),
             next_container: ContainerId(1),
             time_ms: 0,
+            walks: Walks::default(),
         }
     }
 }
@@ -184,6 +210,13 @@ impl Keyspace {
     /// Says that what is applied next was decided at this time.
     pub fn advance(&mut self, time_ms: i64) {
         self.time_ms = self.time_ms.max(time_ms);
+    }
+
+    /// Ends the replay: sets that stand at no key had been removed, and the ids up to this one were given away.
+    pub fn end_replay(&mut self, last_container: ContainerId) -> Removed {
+        self.next_container = self.next_container.max(last_container.next());
+        let unplaced = std::mem::replace(&mut self.unplaced, Database::new());
+        Removed(vec![unplaced.keys], Vec::new(), Vec::new())
     }
 
     /// When something ends that was not swept yet, at the earliest.
@@ -240,27 +273,45 @@ impl Keyspace {
         set.scan(from, now_ms, &self.hasher, visit)
     }
 
+    /// Begins a walk through the set at a key.
+    pub(super) fn walk(
+        &self,
+        container: &Container,
+        (database, key): (u8, &[u8]),
+        now_ms: i64,
+    ) -> Result<Walk, TooManyWalks> {
+        self.walks.begin(container, (database, key), now_ms)
+    }
+
+    pub(super) fn members_from<'a>(&self, set: &'a Set, cursor: u64) -> (Vec<(u64, &'a Member)>, u64) {
+        set.members_from(cursor, &self.hasher)
+    }
+
     /// Takes out what has ended, as far as `budget` allows: looking at some two hundred keys or members costs one.
     /// It changes nothing that anybody sees. What is left is due: [`Keyspace::earliest`] says so.
     pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
-        let Self { hasher, databases, .. } = self;
+        let Self { hasher, databases, walks, .. } = self;
         let mut swept = Swept::default();
         for (number, Database { keys, ending }) in (0..DATABASES).zip(databases) {
             let decide = |key: &mut Key, budget: &mut usize| {
                 if let Value::Set(container) = &mut key.value
                     && !key.expiry.is_due(now_ms)
                 {
-                    container.set.sweep(now_ms, budget, hasher);
+                    let walks = walks.of(container.id);
+                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, || Some(m.expiry));
+                    container.set.sweep(now_ms, budget, hasher, save);
                 }
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
             };
-            let removed = |key: Key| {
+            let mut taken = Vec::new();
+            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, |key| taken.push(key));
+            for key in taken {
                 *ending -= usize::from(key.is_ending());
                 swept.keys.push((number, key.name.clone()));
-                swept.removed.1.push(key);
-            };
-            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, removed);
+                walks.take(key, &mut swept.removed);
+            }
         }
+        walks.keep_within_bounds(&mut swept.removed);
         swept
     }
 
@@ -276,7 +327,7 @@ impl Keyspace {
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetCreated { database, container, key, expiry } => {
-                self.next_container = ContainerId(container.0.saturating_add(1)).max(self.next_container);
+                self.next_container = self.next_container.max(container.next());
                 let value = Value::Set(Box::new(Container { id: *container, set: Set::new() }));
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
@@ -284,6 +335,7 @@ impl Keyspace {
                 self.database(*database)?;
                 self.change_set(*from_database, *container, from.as_ref(), |_, _| ())?;
                 let Some(moved) = self.take(*from_database, from.as_ref())? else { return Ok(()) };
+                self.walks.moved(*container, *database, key.as_ref());
                 self.put(*database, key.as_ref(), moved.value, *expiry, removed)
             }
             Effect::KeyExpiry { database, key, expiry } => {
@@ -294,40 +346,66 @@ impl Keyspace {
                     key.expiry = *expiry;
                     *ending += usize::from(key.is_ending());
                 };
-                keys.update(hash, |key| *key.name == *name, change).ok_or(Misfit::NoSuchKey)
+                // A key that is not there is said again further on: compaction has taken away what said it before.
+                let _ = keys.update(hash, |key| *key.name == *name, change);
+                Ok(())
             }
             Effect::KeyRemoved { database, container: _, key } => {
-                removed.1.extend(self.take(*database, key.as_ref())?);
+                if let Some(key) = self.take(*database, key.as_ref())? {
+                    self.walks.take(key, removed);
+                }
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
-                let hash = self.hash(member.as_ref());
-                let member = member.as_ref();
-                let change = |set: &mut Set, hasher: &RandomState| set.put(hash, member, *expiry, hasher);
-                self.change_set(*database, *container, key.as_ref(), change)
+                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
+                let walks = self.walks.of(*container);
+                let change = |set: &mut Set, hasher: &RandomState| {
+                    walks.save(hash, member, || set.expiry_of(hash, member));
+                    set.put(hash, member, *expiry, hasher);
+                };
+                self.change_set(*database, *container, key.as_ref(), change)?;
+                self.walks.keep_within_bounds(removed);
+                Ok(())
             }
             Effect::MemberRemoved { database, container, key, member } => {
-                let hash = self.hash(member.as_ref());
-                let member = member.as_ref();
-                let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
-                self.change_set(*database, *container, key.as_ref(), change)
+                let (hash, member) = (self.hash(member.as_ref()), member.as_ref());
+                let walks = self.walks.of(*container);
+                let change = |set: &mut Set, hasher: &RandomState| {
+                    walks.save(hash, member, || set.expiry_of(hash, member));
+                    set.remove(hash, member, hasher);
+                };
+                self.change_set(*database, *container, key.as_ref(), change)?;
+                self.walks.keep_within_bounds(removed);
+                Ok(())
             }
             Effect::DatabaseFlushed { database } => {
+                self.database(*database)?;
+                for walked in self.walks.keys(*database) {
+                    if let Some(key) = self.take(*database, &walked)? {
+                        self.walks.take(key, removed);
+                    }
+                }
                 let (database, _) = self.database(*database)?;
                 removed.0.push(std::mem::replace(database, Database::new()).keys);
                 Ok(())
             }
             Effect::DatabasesSwapped { first, second } => {
-                self.database(*first.max(second))?;
+                if *first.max(second) >= DATABASES {
+                    return Err(Misfit::NoSuchDatabase);
+                }
                 self.databases.swap(usize::from(*first), usize::from(*second));
+                self.walks.swapped(*first, *second);
                 Ok(())
             }
         }
     }
 
     fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
-        let Self { hasher, databases, .. } = self;
-        let database = databases.get_mut(usize::from(database)).ok_or(Misfit::NoSuchDatabase)?;
+        let Self { hasher, databases, unplaced, .. } = self;
+        let database = match database {
+            UNPLACED => unplaced,
+            numbered => databases.get_mut(usize::from(numbered)).ok_or(Misfit::NoSuchDatabase)?,
+        };
         Ok((database, hasher))
     }
 
@@ -347,7 +425,7 @@ impl Keyspace {
         match keys.update(hash, |found| *found.name == *name, |found| std::mem::swap(found, &mut key)) {
             Some(()) => {
                 *ending -= usize::from(key.is_ending());
-                removed.1.push(key);
+                self.walks.take(key, removed);
             }
             None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
         }

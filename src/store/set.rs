@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ahash::RandomState;
 
-use super::table::{END, Fate, Table};
+use super::table::{END, Fate, Table, position};
 use crate::expiry::{Expires, Expiry};
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -135,13 +135,32 @@ impl Set {
     }
 
     /// Takes members out that are due, as far as `budget` allows: for a table, a segment of it costs one.
-    pub(crate) fn sweep(&mut self, now_ms: i64, budget: &mut usize, hasher: &RandomState) {
+    pub(crate) fn sweep(
+        &mut self,
+        now_ms: i64,
+        budget: &mut usize,
+        hasher: &RandomState,
+        take: impl FnMut(Member),
+    ) {
         match &mut self.0 {
-            Form::List(members) => members.retain(|m| !m.expiry.is_due(now_ms)),
+            Form::List(members) => members.extract_if(.., |m| m.expiry.is_due(now_ms)).for_each(take),
             Form::Table(members) => {
                 let hash_of = |m: &Member| hash_of(hasher, &m.name);
-                members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, drop);
+                members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, take);
             }
+        }
+    }
+
+    /// Some members from position `cursor` on, those included that are due, with their positions; and the position
+    /// behind them.
+    pub(crate) fn members_from(&self, cursor: u64, hasher: &RandomState) -> (Vec<(u64, &Member)>, u64) {
+        let hash_of = |member: &Member| hash_of(hasher, &member.name);
+        match &self.0 {
+            Form::List(members) => {
+                let members = members.iter().map(|member| (position(hash_of(member)), member));
+                (members.filter(|(at, _)| *at >= cursor).collect(), END)
+            }
+            Form::Table(members) => members.segment_from(cursor, hash_of),
         }
     }
 
@@ -264,7 +283,7 @@ mod tests {
             let mut shown = 0;
             set.scan((0, usize::MAX), NOW_MS, &hasher, |_| shown += 1);
             assert_eq!(shown, len / 2);
-            set.sweep(NOW_MS, &mut { usize::MAX }, &hasher);
+            set.sweep(NOW_MS, &mut { usize::MAX }, &hasher, drop);
             assert_eq!((set.len(), set.earliest()), (len / 2, Expiry::at_ms(NOW_MS + 1)));
         }
     }

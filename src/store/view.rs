@@ -8,6 +8,7 @@ use super::keyspace::{Key, Keyspace, Value};
 use super::set::{Member, Set};
 use super::staged::{Held, StagedDatabase, StagedSet, StagedValue, is_in_step};
 use super::table::END;
+use super::walk::{TooManyWalks, Walk};
 use crate::expiry::Expiry;
 
 /// Draws of a random entry before it is looked for in a walk: only where nearly all have ended and were not swept
@@ -146,6 +147,24 @@ impl<'a> View<'a> {
             Some(ValueView::Set(set)) => Ok(Some(set)),
             Some(ValueView::String(_)) => Err(WrongType),
         }
+    }
+
+    /// Begins a walk through the members of the set at `key`, if it holds a set of at least so many, and nothing is
+    /// staged. It hands out those of this moment, whatever happens to the set behind it: [`Keyspace::step`].
+    ///
+    /// # Errors
+    ///
+    /// If there are too many walks.
+    pub fn walk(&self, database: u8, key: &[u8], least: usize) -> Result<Option<Walk>, TooManyWalks> {
+        let found = self.base.get(database, key).filter(|found| found.is_live(self.now_ms));
+        let Some(Key { value: Value::Set(container), .. }) = found else { return Ok(None) };
+        if !self.staged.is_empty() || container.set.len() < least {
+            return Ok(None);
+        }
+        let walk = self.base.walk(container, (database, key), self.now_ms)?;
+        let Lookups { hits, misses } = self.lookups.get();
+        self.lookups.set(Lookups { hits: hits + 1, misses });
+        Ok(Some(walk))
     }
 
     /// The string at `key`, if the key is there.

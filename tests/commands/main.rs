@@ -36,6 +36,7 @@ mod script;
 mod server;
 mod set;
 mod set_algebra;
+mod streamed;
 mod string;
 mod table;
 mod transaction;

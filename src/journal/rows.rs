@@ -1,0 +1,474 @@
+//! What a row of the journal says: effects as columns, and columns as effects.
+//!
+//! `schema.sql` beside this file is the format. Rows are read in order, but their head may be missing, since compaction
+//! ([`super::compaction`]) takes it away once what it says is said again further on. So a row may speak of what no row
+//! before it has said: of a member of a set that stands at no key yet. Such a set is kept *unplaced* until a row gives it
+//! a key; one that never gets one had been removed.
+
+use ahash::AHashMap;
+use bytes::Bytes;
+use rusqlite::Row;
+use rusqlite::types::{Type, ValueRef};
+
+use super::checksum::Checksum;
+use crate::effect::{ContainerId, Effect};
+use crate::expiry::Expiry;
+use crate::limits::DATABASES;
+use crate::store::UNPLACED;
+
+const MEMBER_SET: i64 = 1;
+const MEMBER_REMOVED: i64 = 2;
+const SET_AT_KEY: i64 = 3;
+const KEY_REMOVED: i64 = 4;
+const DATABASE_FLUSHED: i64 = 5;
+const TIME: i64 = 6;
+const STRING_AT_KEY: i64 = 7;
+const KEY_ENDS: i64 = 8;
+const DATABASE_RENUMBERED: i64 = 9;
+
+/// What is added to an effect that was so before, and is only said again.
+const RESTATED: i64 = 10;
+
+/// Rows that one effect takes at most.
+const EFFECT_ROWS: usize = 2;
+
+/// In which space each database has its keys. SWAPDB changes that, and leaves the keys' rows as they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spaces([u8; DATABASES as usize]);
+
+impl Default for Spaces {
+    fn default() -> Self {
+        Self(std::array::from_fn(|database| database as u8))
+    }
+}
+
+impl Spaces {
+    fn of(&self, database: u8) -> u8 {
+        self.0[usize::from(database)]
+    }
+
+    pub(super) fn database_of(&self, space: i64) -> Option<u8> {
+        (0..DATABASES).find(|&database| i64::from(self.of(database)) == space)
+    }
+
+    fn swap(&mut self, first: u8, second: u8) {
+        self.0.swap(usize::from(first), usize::from(second));
+    }
+
+    /// Rows that say all of this, whatever was said before.
+    pub(super) fn restated(&self) -> impl Iterator<Item = Columns<'static>> {
+        (0..DATABASES).map(|database| Columns {
+            space: Some(self.of(database).into()),
+            container: Some(database.into()),
+            ..Columns::new(DATABASE_RENUMBERED + RESTATED)
+        })
+    }
+}
+
+/// The values of a row, but for its sequence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Columns<'a> {
+    pub(super) effect: i64,
+    pub(super) space: Option<i64>,
+    pub(super) container: Option<i64>,
+    pub(super) key: Option<ValueRef<'a>>,
+    pub(super) value: Option<ValueRef<'a>>,
+    pub(super) time_ms: Option<i64>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(effect: i64) -> Self {
+        Self { effect, space: None, container: None, key: None, value: None, time_ms: None }
+    }
+
+    /// What follows was written at this time; what stands before it, from the last such row on, has this checksum.
+    pub(super) fn time(time_ms: i64, checksum: Checksum) -> Self {
+        Self { time_ms: Some(time_ms), container: Some(checksum.into()), ..Self::new(TIME) }
+    }
+
+    /// The rows of an effect. `spaces` follows it.
+    pub(super) fn of(effect: &'a Effect<Bytes>, spaces: &mut Spaces) -> [Option<Self>; EFFECT_ROWS] {
+        let row =
+            |effect, database: &u8| Self { space: Some(spaces.of(*database).into()), ..Self::new(effect) };
+        let id = |container: &ContainerId| Some(container.0 as i64);
+        let row = match effect {
+            Effect::MemberSet { database, container, key: _, member, expiry } => Self {
+                container: id(container),
+                value: Some(value(member)),
+                time_ms: expiry.ms(),
+                ..row(MEMBER_SET, database)
+            },
+            Effect::MemberRemoved { database, container, key: _, member } => {
+                Self { container: id(container), value: Some(value(member)), ..row(MEMBER_REMOVED, database) }
+            }
+            Effect::SetCreated { database, container, key, expiry }
+            | Effect::SetMoved { database, container, key, expiry, .. } => Self {
+                container: id(container),
+                key: Some(value(key)),
+                time_ms: expiry.ms(),
+                ..row(SET_AT_KEY, database)
+            },
+            Effect::StringSet { database, key, value: string, expiry } => Self {
+                key: Some(value(key)),
+                value: Some(value(string)),
+                time_ms: expiry.ms(),
+                ..row(STRING_AT_KEY, database)
+            },
+            Effect::KeyExpiry { database, key, expiry } => {
+                Self { key: Some(value(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
+            }
+            Effect::KeyRemoved { database, container, key } => Self {
+                container: container.as_ref().and_then(id),
+                key: Some(value(key)),
+                ..row(KEY_REMOVED, database)
+            },
+            Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database),
+            Effect::DatabasesSwapped { first, second } => {
+                spaces.swap(*first, *second);
+                let renumbered = |database: u8| Self {
+                    space: Some(spaces.of(database).into()),
+                    container: Some(database.into()),
+                    ..Self::new(DATABASE_RENUMBERED)
+                };
+                return [first, second].map(|database| Some(renumbered(*database)));
+            }
+        };
+        let left_behind = match effect {
+            Effect::SetMoved { from_database, from, .. } => {
+                let space = Some(spaces.of(*from_database).into());
+                Some(Self { space, key: Some(value(from)), ..Self::new(KEY_REMOVED) })
+            }
+            _ => None,
+        };
+        [Some(row), left_behind]
+    }
+
+    /// The same, as something that was so before.
+    pub(super) fn restated(self) -> Self {
+        Self { effect: self.effect + RESTATED, ..self }
+    }
+
+    /// The row's sequence, and the rest of it.
+    pub(super) fn read(row: &'a Row<'_>) -> Result<(i64, Self), String> {
+        let sequence = row.get(0).map_err(|error| error.to_string())?;
+        let columns = Self {
+            effect: number(row, 1)?.ok_or("it has no effect")?,
+            space: number(row, 2)?,
+            container: number(row, 3)?,
+            key: bytes(row, 4)?,
+            value: bytes(row, 5)?,
+            time_ms: number(row, 6)?,
+        };
+        Ok((sequence, columns))
+    }
+
+    /// Whether a time begins here, and with it a group of rows.
+    pub(super) fn is_time(&self) -> bool {
+        self.effect == TIME
+    }
+
+    /// What it says there is: an effect of its kind that was so when the row was written.
+    pub(super) fn says(&self) -> Result<Said<'a>, String> {
+        let kind = self.effect % RESTATED;
+        Ok(match kind {
+            MEMBER_SET => Said::Member { container: self.container()?, member: self.value()? },
+            SET_AT_KEY => Said::Set { space: self.space()?, container: self.container()?, key: self.key()? },
+            STRING_AT_KEY => Said::String { space: self.space()?, key: self.key()? },
+            DATABASE_RENUMBERED => Said::Renumbered,
+            _ => Said::Gone,
+        })
+    }
+
+    fn space(&self) -> Result<i64, String> {
+        self.space.ok_or_else(|| "it has no space".into())
+    }
+
+    fn container(&self) -> Result<ContainerId, String> {
+        let id = self.container.ok_or("it has no container")?;
+        u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
+    }
+
+    fn key(&self) -> Result<&'a [u8], String> {
+        self.key.and_then(content).ok_or_else(|| "it has no key".into())
+    }
+
+    fn value(&self) -> Result<&'a [u8], String> {
+        self.value.and_then(content).ok_or_else(|| "it has no value".into())
+    }
+
+    fn expiry(&self) -> Expiry {
+        self.time_ms.map_or(Expiry::NEVER, Expiry::at_ms)
+    }
+}
+
+/// What a row says there is, by the name that the store knows it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    /// A member of a set.
+    Member { container: ContainerId, member: &'a [u8] },
+    /// A set at a key.
+    Set { space: i64, container: ContainerId, key: &'a [u8] },
+    /// A string at a key.
+    String { space: i64, key: &'a [u8] },
+    /// Databases with other numbers than those of their spaces.
+    Renumbered,
+    /// Nothing that is there: what it took away is not said any more where it is the first row.
+    Gone,
+}
+
+/// Text where people can read it as text, a blob otherwise. SQLite's own text functions end at a zero byte.
+/// The same bytes always give the same type, so that the views may compare them.
+fn value(bytes: &[u8]) -> ValueRef<'_> {
+    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+    if is_text { ValueRef::Text(bytes) } else { ValueRef::Blob(bytes) }
+}
+
+fn content(value: ValueRef<'_>) -> Option<&[u8]> {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
+    row.get(index).map_err(|error| error.to_string())
+}
+
+fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<ValueRef<'r>>, String> {
+    let found = row.get_ref(index).map_err(|error| error.to_string())?;
+    match found.data_type() {
+        Type::Null => Ok(None),
+        Type::Text | Type::Blob => Ok(Some(found)),
+        other => Err(format!("column {index} is {other}, not text or a blob")),
+    }
+}
+
+/// What a row says, as the replay is told.
+#[derive(Debug, PartialEq)]
+pub(super) enum Entry<'a> {
+    /// What follows was written at this time.
+    Time(i64),
+    /// What changed.
+    Effect(Effect<&'a [u8]>),
+}
+
+/// Reads rows one behind the other, and remembers what that needs.
+#[derive(Default)]
+pub(super) struct Reader {
+    first_sequence: Option<i64>,
+    last_sequence: Option<i64>,
+    /// Of the rows since the last time, that one included.
+    checksum: Checksum,
+    rows_since_time: usize,
+    spaces: Spaces,
+    /// The key that each living container stands at, by space; behind these the unplaced ones.
+    keys: [AHashMap<ContainerId, Box<[u8]>>; DATABASES as usize + 1],
+    /// Where the container of the row at hand stood before it.
+    moved_from: Box<[u8]>,
+    /// The greatest id that any row names.
+    last_container: ContainerId,
+}
+
+/// What one row makes the replay do.
+type Outcome = Result<(), String>;
+
+impl Reader {
+    /// The sequence of the first row; none, if there was no row.
+    pub(super) fn first_sequence(&self) -> Option<i64> {
+        self.first_sequence
+    }
+
+    /// The sequence of the last row; none, if there was no row.
+    pub(super) fn last_sequence(&self) -> Option<i64> {
+        self.last_sequence
+    }
+
+    /// The checksum of the rows since the last time.
+    pub(super) fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
+    /// How many rows stand behind the last time.
+    pub(super) fn rows_since_time(&self) -> usize {
+        self.rows_since_time
+    }
+
+    /// Which database has which space behind the last row.
+    pub(super) fn spaces(&self) -> Spaces {
+        self.spaces
+    }
+
+    /// The greatest id that any row names: it may have been given to a set that is gone, of which there still are rows.
+    pub(super) fn last_container(&self) -> ContainerId {
+        self.last_container
+    }
+
+    /// Reads the next row, and has `apply` do what it says.
+    pub(super) fn read(
+        &mut self,
+        sequence: i64,
+        row: &Columns<'_>,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        let is_first = self.last_sequence.is_none();
+        self.follow(sequence)?;
+        if row.is_time() {
+            return self.begin_group(sequence, row, is_first, apply);
+        }
+        if is_first {
+            return Err("rows before it are missing".into());
+        }
+        self.checksum.add(sequence, row);
+        self.rows_since_time += 1;
+        self.apply(row, apply)
+    }
+
+    /// Goes on to the row at this place. A gap means that rows were lost.
+    fn follow(&mut self, sequence: i64) -> Outcome {
+        let expected = self.last_sequence.map_or(sequence.clamp(1, i64::MAX - 1), |last| last + 1);
+        if sequence != expected {
+            return Err(format!("row {expected} is expected there"));
+        }
+        self.first_sequence.get_or_insert(sequence);
+        self.last_sequence = Some(sequence);
+        Ok(())
+    }
+
+    /// A time: the rows before it are complete. What stood before the first one is gone, and can't be compared.
+    fn begin_group(
+        &mut self,
+        sequence: i64,
+        row: &Columns<'_>,
+        is_first: bool,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        if !is_first && row.container != Some(self.checksum.into()) {
+            return Err("what stands between it and the time before it is not what was written there".into());
+        }
+        self.checksum = Checksum::default();
+        self.checksum.add(sequence, row);
+        self.rows_since_time = 0;
+        apply(Entry::Time(row.time_ms.ok_or("it has no time")?))
+    }
+
+    fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<'_>) -> Outcome) -> Outcome {
+        let space = row.space()?;
+        let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
+        let kind = if row.effect > RESTATED { row.effect - RESTATED } else { row.effect };
+        match kind {
+            MEMBER_SET | MEMBER_REMOVED => self.member(space, database, row, kind == MEMBER_SET, apply),
+            SET_AT_KEY => self.place(space as u8, database, row, apply),
+            DATABASE_RENUMBERED => self.renumber(database, row.container.ok_or("it has no database")?, apply),
+            STRING_AT_KEY => apply(Entry::Effect(Effect::StringSet {
+                database,
+                key: row.key()?,
+                value: row.value()?,
+                expiry: row.expiry(),
+            })),
+            KEY_ENDS => {
+                apply(Entry::Effect(Effect::KeyExpiry { database, key: row.key()?, expiry: row.expiry() }))
+            }
+            KEY_REMOVED => {
+                let container = row.container.map(|_| row.container()).transpose()?;
+                if let Some(container) = container {
+                    self.note(container);
+                    self.keys[space as usize].remove(&container);
+                }
+                apply(Entry::Effect(Effect::KeyRemoved { database, container, key: row.key()? }))
+            }
+            DATABASE_FLUSHED => {
+                self.keys[space as usize].clear();
+                apply(Entry::Effect(Effect::DatabaseFlushed { database }))
+            }
+            unknown => Err(format!("there is no effect {unknown}")),
+        }
+    }
+
+    fn note(&mut self, container: ContainerId) {
+        self.last_container = self.last_container.max(container);
+    }
+
+    fn member(
+        &mut self,
+        space: i64,
+        database: u8,
+        row: &Columns<'_>,
+        is_set: bool,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        let (container, member) = (row.container()?, row.value()?);
+        self.note(container);
+        let is_placed = self.keys[space as usize].contains_key(&container);
+        if !is_placed && !self.keys[usize::from(UNPLACED)].contains_key(&container) {
+            // Its key is said further on, or it is gone.
+            if !is_set {
+                return Ok(());
+            }
+            self.keep_unplaced(container, apply)?;
+        }
+        let (at, database) = if is_placed { (space as u8, database) } else { (UNPLACED, UNPLACED) };
+        let key = &*self.keys[usize::from(at)][&container];
+        apply(Entry::Effect(if is_set {
+            Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
+        } else {
+            Effect::MemberRemoved { database, container, key, member }
+        }))
+    }
+
+    /// A container of which no key is known.
+    fn keep_unplaced(
+        &mut self,
+        container: ContainerId,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        let key: Box<[u8]> = container.0.to_le_bytes().into();
+        let (database, expiry) = (UNPLACED, Expiry::NEVER);
+        apply(Entry::Effect(Effect::SetCreated { database, container, key: &key, expiry }))?;
+        self.keys[usize::from(UNPLACED)].insert(container, key);
+        Ok(())
+    }
+
+    /// A container at a key: it is new, it has stood at another key so far or at none, or at this one all along.
+    fn place(
+        &mut self,
+        space: u8,
+        database: u8,
+        row: &Columns<'_>,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        let (container, key, expiry) = (row.container()?, row.key()?, row.expiry());
+        self.note(container);
+        let is_there = |space: &u8| self.keys[usize::from(*space)].contains_key(&container);
+        let before = std::iter::once(space).chain(0..=UNPLACED).find(is_there);
+        let before = before.and_then(|at| Some((at, self.keys[usize::from(at)].remove(&container)?)));
+        self.keys[usize::from(space)].insert(container, key.into());
+        apply(Entry::Effect(match before {
+            None => Effect::SetCreated { database, container, key, expiry },
+            Some((at, from)) if at == space && *from == *key => Effect::KeyExpiry { database, key, expiry },
+            Some((at, from)) => {
+                let no_space = || format!("there is no space {at}");
+                let placed = || self.spaces.database_of(at.into()).ok_or_else(no_space);
+                let from_database = if at == UNPLACED { UNPLACED } else { placed()? };
+                self.moved_from = from;
+                Effect::SetMoved { from_database, from: &self.moved_from, database, container, key, expiry }
+            }
+        }))
+    }
+
+    /// A database has the keys of this space. Of the two rows that SWAPDB leaves the first swaps, and the second says what
+    /// is so by then.
+    fn renumber(
+        &mut self,
+        at_space: u8,
+        database: i64,
+        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+    ) -> Outcome {
+        let database = u8::try_from(database).ok().filter(|&database| database < DATABASES);
+        let database = database.ok_or("there is no such database")?;
+        if database == at_space {
+            return Ok(());
+        }
+        self.spaces.swap(database, at_space);
+        apply(Entry::Effect(Effect::DatabasesSwapped { first: database, second: at_space }))
+    }
+}
