@@ -18,9 +18,7 @@ use std::thread;
 
 use fastrand::Rng;
 
-use support::ledger::{
-    Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
-};
+use support::ledger::{Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, now_ms, own_key, padding};
 use support::process::{Client, Daemon, Frame, Home, encode, free_port, strings};
 
 const CONNECTIONS: usize = 8;

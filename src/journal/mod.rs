@@ -27,6 +27,7 @@ use self::writer::Writer;
 
 mod checksum;
 mod error;
+mod identity;
 mod queue;
 mod rows;
 mod sqlite;

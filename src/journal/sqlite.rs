@@ -16,7 +16,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::checksum::Checksum;
-use super::error::{AppendError, OpenError};
+use super::error::{AppendError, CheckpointError, OpenError};
+use super::identity::Identity;
 use super::rows::{Columns, Entry, Reader, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::TIMESTAMP_ROWS;
@@ -33,6 +34,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// What SQLite makes of a file unless it is told otherwise, and nobody tells it.
+const PAGE_BYTES: u64 = 4096;
+
+/// The header of the write-ahead log, and that of each page in it.
+const LOG_HEADER_BYTES: u64 = 32;
+const LOG_PAGE_HEADER_BYTES: u64 = 24;
+
+/// Pages in the write-ahead log at which it is copied into the data file: SQLite's own default, which had the best
+/// latencies of all that was tried.
+const CHECKPOINT_PAGES: u64 = 1000;
 
 const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -62,8 +74,32 @@ pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
     end: End,
+    /// Whether these are still the files that were opened; known once they may be written to.
+    watch: Option<Watch>,
     /// Held open for its lock; dropped last.
     _lock: File,
+}
+
+/// What must be known to tell whether somebody else did something to the files. Whatever this program writes to them
+/// is noted: see [`JournalFile::note`].
+#[derive(Debug)]
+struct Watch {
+    identity: Identity,
+    log: Log,
+}
+
+/// How many pages the write-ahead log has, and how many of these are in the data file, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Log {
+    pages: u64,
+    copied: u64,
+}
+
+impl Log {
+    /// How long the log is at least.
+    fn bytes(self) -> u64 {
+        if self.pages == 0 { 0 } else { LOG_HEADER_BYTES + self.pages * (LOG_PAGE_HEADER_BYTES + PAGE_BYTES) }
+    }
 }
 
 /// What must be known to append a row.
@@ -140,6 +176,7 @@ impl JournalFile {
                 checksum: Checksum::default(),
                 spaces: Spaces::default(),
             },
+            watch: None,
             _lock: lock,
         })
     }
@@ -186,7 +223,7 @@ impl JournalFile {
         Ok(reader.last_container())
     }
 
-    fn prepare_for_writing(&self) -> Result<(), OpenError> {
+    fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
         let fail = |error: rusqlite::Error| self.unreadable(&error);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
         let read = |row: &Row<'_>| row.get(0);
@@ -198,7 +235,83 @@ impl JournalFile {
         }
         self.connection
             .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
-            .map_err(fail)
+            .map_err(fail)?;
+        // Checkpoints are made by the writer, which hears of it when one fails; SQLite keeps that to itself.
+        self.connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(fail)?;
+        // SQLite makes the log of a file that had none when it first looks at the file.
+        self.rows()?;
+        // It syncs the folder, too, so that the log's name is on disk; but whether that failed it does not say.
+        sync_folder(&self.path).map_err(|error| OpenError::io(&self.path, &error))?;
+        let wal = beside(&self.path, "-wal");
+        let identity = Identity::of(&self.path, &wal).map_err(|error| OpenError::io(&self.path, &error))?;
+        self.watch = Some(Watch { identity, log: self.log().map_err(fail)? });
+        Ok(())
+    }
+
+    /// Has anything been done to the files that this program did not do?
+    fn look(&self) -> Result<(), AppendError> {
+        let Some(Watch { identity, log }) = &self.watch else { return Ok(()) };
+        let changed = identity.look().map_err(|misplaced| AppendError::NotWritten(misplaced.to_string()))?;
+        if !changed.is_written() && changed.shorter_data.is_none() && changed.shorter_log.is_none() {
+            return Ok(());
+        }
+        // Another program may make a checkpoint; that is all it may do.
+        let now = self.log().map_err(|error| AppendError::NotWritten(describe(&error)))?;
+        let pages: u64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
+            .map_err(|error| AppendError::NotWritten(describe(&error)))? as u64;
+        let untrusted = |path: &Path, what: &str| {
+            Err(AppendError::Untrusted(format!("{} was {what} by another program", path.display())))
+        };
+        if changed.shorter_data.is_some_and(|bytes| bytes < pages * PAGE_BYTES) {
+            return untrusted(identity.data_path(), "cut short");
+        }
+        if changed.shorter_log.is_some_and(|bytes| bytes < now.bytes()) {
+            return untrusted(identity.log_path(), "cut short");
+        }
+        let is_emptied = now.pages == 0 && (log.pages > 0 || !changed.is_data_written);
+        let is_checkpoint = is_emptied || now.pages == log.pages && now.copied > log.copied;
+        if is_checkpoint { Ok(()) } else { untrusted(identity.data_path(), "written to (or touched)") }
+    }
+
+    /// Remembers the files as they are, after something was written; before that is answered, they must be in their
+    /// places still.
+    fn note(&mut self) -> Result<(), String> {
+        let log = self.log().map_err(|error| describe(&error))?;
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        watch.log = log;
+        watch.identity.note().map_err(|misplaced| misplaced.to_string())
+    }
+
+    /// Takes what a failed transaction has left in the log out of it. The bytes that its last write has left out may
+    /// stand there since the log was last written from its start, to the very same, and make a commit of it.
+    fn cut_off(&self, failure: AppendError, error: &rusqlite::Error) -> AppendError {
+        let is_io =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+        let (AppendError::NotWritten(why), Some(watch), true) = (&failure, &self.watch, is_io) else {
+            return failure;
+        };
+        // Where nothing was written there is nothing to take out: a read-only file system would not have it.
+        let is_written = watch.identity.look().is_ok_and(|changed| changed.is_log_written);
+        let cut = || {
+            let bytes = self.log().map_err(|error| describe(&error))?.bytes();
+            let log = OpenOptions::new().write(true).open(watch.identity.log_path());
+            let cut = |log: File| if log.metadata()?.len() > bytes { log.set_len(bytes) } else { Ok(()) };
+            log.and_then(cut).map_err(|error| error.to_string())
+        };
+        match if is_written { cut() } else { Ok(()) } {
+            Ok(()) => failure,
+            Err(error) => {
+                AppendError::Unknown(format!("{why}, and what it left could not be cut off: {error}"))
+            }
+        }
+    }
+
+    fn log(&self) -> rusqlite::Result<Log> {
+        let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
+        statement.query_row([], |row| Ok(Log { pages: number(row, 1)?, copied: number(row, 2)? }))
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -222,18 +335,22 @@ impl JournalFile {
         &mut self,
         write: impl FnOnce(&Connection, &mut End) -> rusqlite::Result<()>,
     ) -> Result<(), AppendError> {
+        self.look()?;
         let before = self.end;
-        let not_written = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
         let outcome =
             match self.execute("BEGIN IMMEDIATE").and_then(|_| write(&self.connection, &mut self.end)) {
-                Ok(()) => self.execute("COMMIT").map_err(|error| commit_error(&error)),
-                Err(error) => Err(not_written(error)),
+                Ok(()) => self.execute("COMMIT").map(drop).map_err(|error| (commit_error(&error), error)),
+                Err(error) => Err((write_error(&error), error)),
             };
-        if outcome.is_err() {
+        let outcome = outcome.map_err(|(failure, error)| {
             self.end = before;
             self.roll_back();
-        }
-        outcome.map(|_| ())
+            self.cut_off(failure, &error)
+        });
+        // What was written must still stand where a restart will look for it.
+        let noted = self.note();
+        outcome?;
+        noted.map_err(AppendError::Unknown)
     }
 
     /// Writes a time row, so that what was written before it is covered by a checksum, if it is not so already.
@@ -246,10 +363,29 @@ impl JournalFile {
 
     /// Copies the write-ahead log into the file, syncs it, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
-    pub(super) fn checkpoint(&self) -> Result<(), String> {
-        let outcome = self.copy_log().map_err(|error| describe(&error));
-        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| describe(&error))?;
-        if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
+    pub(super) fn checkpoint(&mut self) -> Result<(), CheckpointError> {
+        self.connection.busy_timeout(Duration::ZERO).map_err(|error| checkpoint_error(&error))?;
+        let outcome = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| checkpoint_error(&error))?;
+        let reader = "another program is reading the data file";
+        if outcome? { Err(CheckpointError::NotCopied(reader.into())) } else { Ok(()) }
+    }
+
+    /// Copies the log into the file as far as readers allow, once it is long; it is written from its start again
+    /// then. Returns whether it was.
+    pub(super) fn checkpoint_if_due(&mut self) -> Result<bool, CheckpointError> {
+        let is_due = self.watch.as_ref().is_some_and(|watch| watch.log.pages >= CHECKPOINT_PAGES);
+        if is_due {
+            self.copy_log("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        Ok(is_due)
+    }
+
+    /// Leaves the files as they are when this is dropped, for a restart to look at.
+    pub(super) fn leave(&self) {
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "SQLite may still write to the data file");
+        }
     }
 
     /// Has commits follow this policy from now on.
@@ -258,10 +394,17 @@ impl JournalFile {
         self.connection.pragma_update(None, "synchronous", synchronous).map_err(|error| describe(&error))
     }
 
-    /// Returns whether a reader was in the way.
-    fn copy_log(&self) -> rusqlite::Result<bool> {
-        self.connection.busy_timeout(Duration::ZERO)?;
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+    /// Returns whether a reader was in the way. The files must be those that were opened, or a stranger's file would
+    /// be written to.
+    fn copy_log(&mut self, sql: &str) -> Result<bool, CheckpointError> {
+        self.look().map_err(|error| match error {
+            AppendError::Untrusted(why) | AppendError::Unknown(why) => CheckpointError::Untrusted(why),
+            AppendError::NotWritten(why) => CheckpointError::NotCopied(why),
+        })?;
+        let outcome = self.connection.query_row(sql, [], |row| row.get(0));
+        let noted = self.note();
+        let was_busy = outcome.map_err(|error| checkpoint_error(&error))?;
+        noted.map(|()| was_busy).map_err(CheckpointError::NotCopied)
     }
 
     /// The write-ahead log, for syncing it apart from commits.
@@ -406,8 +549,13 @@ fn create(path: &Path) -> Result<(), OpenError> {
     connection.close().map_err(|(_, error)| unreadable(path, &error))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(fail)?;
     fs::rename(&draft, path).map_err(fail)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail)
+    sync_folder(path).map_err(fail)
+}
+
+/// Has the disk hold the names of the files beside this one.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 fn migrate(connection: &Connection, version: usize) -> rusqlite::Result<()> {
@@ -462,13 +610,36 @@ fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
-/// Where a COMMIT fails for want of room or for another program's lock, its last frame was not written: it
-/// is as if it had never been. Behind any other failure nobody can tell what the disk will say after a crash.
+/// Behind a sync that failed nobody can tell what the disk will say after a crash: the system may have dropped what
+/// it could not write, and say that all is well the next time.
+fn is_sync(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
+}
+
+/// Nothing has a commit mark before COMMIT. SQLite syncs before that, too: the start of a log that begins anew.
+fn write_error(error: &rusqlite::Error) -> AppendError {
+    let why = describe(error);
+    if is_sync(error) { AppendError::Unknown(why) } else { AppendError::NotWritten(why) }
+}
+
+/// Where a COMMIT fails for want of room, for another program's lock, or in a write, it is as if it had never been.
+/// The commit mark is in the last frame that it writes to the log, and a write that fails has left out some of its
+/// bytes: that frame does not stand there whole, replay does not take it, and the next commit is written over it. It
+/// makes no difference why a write failed (a quota, a limit on sizes, a read-only file system, the device). Behind any
+/// other failure, of the sync above all, nobody can tell.
 fn commit_error(error: &rusqlite::Error) -> AppendError {
+    let code = error.sqlite_error().map(|error| error.extended_code);
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => AppendError::NotWritten(describe(error)),
+        _ if code == Some(ffi::SQLITE_IOERR_WRITE) => AppendError::NotWritten(describe(error)),
         _ => AppendError::Unknown(describe(error)),
     }
+}
+
+fn checkpoint_error(error: &rusqlite::Error) -> CheckpointError {
+    let why = describe(error);
+    if is_sync(error) { CheckpointError::Untrusted(why) } else { CheckpointError::NotCopied(why) }
 }
 
 fn describe(error: &rusqlite::Error) -> String {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::error::{AppendError, OpenError};
+use super::error::{AppendError, CheckpointError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::rows::Entry;
 use super::sqlite::{JournalFile, SyncPolicy};
@@ -188,6 +188,7 @@ impl Writer {
             // The client may be gone; its changes stay.
             let _ = reply.send(replies.by_ref().take(items.len()).collect());
         }
+        self.checkpoint_if_due();
     }
 
     /// One commit: of the first items, as many as it holds, at least one. Returns their replies.
@@ -333,6 +334,10 @@ impl Writer {
                 self.report(&reason);
                 reason
             }
+            AppendError::Untrusted(why) => {
+                self.latch(&why);
+                self.latched.clone().unwrap_or(why)
+            }
             AppendError::Unknown(why) => {
                 self.latch(&format!("committing the journal failed: {why}"));
                 format!(
@@ -399,29 +404,58 @@ impl Writer {
     }
 
     fn checkpoint(&mut self) -> Result<(), String> {
+        if let Some(reason) = &self.latched {
+            return Err(reason.clone());
+        }
         let outcome = self.file.checkpoint();
         let journal = &self.stats.journal;
-        journal.last_checkpoint_failed.store(outcome.is_err(), Relaxed);
-        match &outcome {
-            Ok(()) => {
-                journal.rows_since_checkpoint.store(0, Relaxed);
-                journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
-            }
-            Err(error) => tracing::warn!(%error, "The checkpoint failed"),
+        if outcome.is_ok() {
+            journal.rows_since_checkpoint.store(0, Relaxed);
+            journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
         }
-        outcome
+        self.checkpointed(outcome)
+    }
+
+    /// Copies the log into the data file, if it has become long. Its clients have their replies by then.
+    fn checkpoint_if_due(&mut self) {
+        if self.latched.is_some() {
+            return;
+        }
+        match self.file.checkpoint_if_due() {
+            Ok(false) => {}
+            outcome => drop(self.checkpointed(outcome.map(drop))),
+        }
+    }
+
+    /// Takes note of what came of a checkpoint. The log says once that they fail, and not each time.
+    fn checkpointed(&mut self, outcome: Result<(), CheckpointError>) -> Result<(), String> {
+        let has_failed = self.stats.journal.last_checkpoint_failed.swap(outcome.is_err(), Relaxed);
+        let error = match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !has_failed {
+            tracing::warn!(%error, "The checkpoint failed");
+        }
+        if let CheckpointError::Untrusted(why) = &error {
+            self.latch(&format!("the checkpoint failed: {why}"));
+        }
+        Err(error.to_string())
     }
 
     fn finish(&mut self) {
-        if self.latched.is_none()
-            && let Err(AppendError::NotWritten(error) | AppendError::Unknown(error)) =
-                self.file.close_group(now_ms())
-        {
+        if self.latched.is_some() {
+            self.file.leave();
+            tracing::warn!("The files stay as they are, for the next start");
+            return;
+        }
+        if let Err(error) = self.file.close_group(now_ms()) {
             tracing::warn!(%error, "The last rows could not be given their checksum");
         }
         match self.file.checkpoint() {
             Ok(()) => tracing::info!("Everything is in the data file"),
             Err(error) => {
+                self.file.leave();
                 tracing::warn!(%error, "The last checkpoint failed: the write-ahead log stays, for the next start");
             }
         }

@@ -6,6 +6,8 @@
 mod support;
 
 mod disk;
+mod faults;
 mod power_loss;
 mod recording;
+mod replay;
 mod shim;

@@ -14,21 +14,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use fastrand::Rng;
 use revoked::expiry::Expiry;
-use revoked::journal::{OpenError, Opened, SyncPolicy};
-use revoked::stats::Stats;
 use revoked::store::{Store, ValueView, View};
-use tokio::runtime;
 
 use crate::disk::Disk;
 use crate::recording::{self, Call};
+use crate::replay::replay;
 use crate::shim::Shimmed;
 use crate::support::ledger::{
     Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, monotonic_ns, now_ms, own_key, padding,
@@ -125,9 +122,8 @@ fn record(appendfsync: &str, are_syncs_swallowed: bool) -> Recorded {
     if are_syncs_swallowed {
         shimmed.swallow_syncs();
     }
-    let mut writers: Vec<_> = (0..CONNECTIONS)
-        .map(|connection| (Load::new(connection, Rng::new()), Ledger::default()))
-        .collect();
+    let mut writers: Vec<_> =
+        (0..CONNECTIONS).map(|connection| (Load::new(connection, Rng::new()), Ledger::default())).collect();
     let daemon = shimmed.home.start();
     load(&daemon, &mut writers, false);
     daemon.stop();
@@ -179,12 +175,7 @@ fn checkpoint(client: &Client, due: &Receiver<()>) {
 
 impl Recorded {
     /// Cuts the power at random moments. Returns what came of each.
-    fn cut_again_and_again(
-        &self,
-        cuts: usize,
-        promise: Promise,
-        rng: &mut Rng,
-    ) -> Vec<Result<(), String>> {
+    fn cut_again_and_again(&self, cuts: usize, promise: Promise, rng: &mut Rng) -> Vec<Result<(), String>> {
         let mut at: Vec<_> = (0..cuts).map(|_| rng.usize(..self.calls.len())).collect();
         at.sort_unstable();
         let try_some = |first: usize, mut rng: Rng| {
@@ -217,7 +208,9 @@ impl Recorded {
             let cut_ns = self.calls[at].begin_ns;
             let found = disk.cut_amid(&self.calls[at].done, rng);
             let outcome = check(&found, &mut clients, promise, cut_ns);
-            outcomes.push(outcome.map_err(|broken| format!("at call {at}: {}", broken.replace(&padding(), "..."))));
+            outcomes.push(
+                outcome.map_err(|broken| format!("at call {at}: {}", broken.replace(&padding(), "..."))),
+            );
         }
         outcomes
     }
@@ -280,17 +273,6 @@ fn check(
         ledger.check(&found(&store, connection))?;
     }
     Ok(())
-}
-
-fn replay(path: &Path) -> Result<Arc<Store>, OpenError> {
-    let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(0)));
-    let opened = Opened::open(path, SyncPolicy::Never)?;
-    let (journal, replay, finish) = opened.start(Arc::clone(&store), stats, Arc::default()).unwrap();
-    let runtime = runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(replay.done())?;
-    journal.close();
-    runtime.block_on(finish.done());
-    Ok(store)
 }
 
 /// What the store has of a connection's members and strings.

@@ -174,7 +174,7 @@ impl Daemon {
         Self { child, port, log, _folder: folder }
     }
 
-    fn ready(self) -> Result<Self, Ended> {
+    pub(crate) fn ready(self) -> Result<Self, Ended> {
         if self.log.wait_for("Ready to accept connections") { Ok(self) } else { Err(self.ended()) }
     }
 
