@@ -42,14 +42,10 @@ impl fmt::Display for Misplaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(path) => {
-                write!(f, "{} was moved or removed: put it back to have writes taken again", path.display())
+                write!(f, "{} was moved or removed, and has to be put back", path.display())
             }
             Self::Replaced(path) => {
-                write!(
-                    f,
-                    "{} was replaced by another file: put it back to have writes taken again",
-                    path.display()
-                )
+                write!(f, "{} was replaced by another file, and has to be put back", path.display())
             }
             Self::Unseen(path, error) => write!(f, "{} can't be looked at: {error}", path.display()),
         }
@@ -88,6 +84,14 @@ impl Identity {
             shorter_data: (data.len() < self.data.bytes).then_some(data.len()),
             shorter_log: (log.len() < self.log.bytes).then_some(log.len()),
         })
+    }
+
+    /// Whether the log alone is not in its place. What it holds is still open, and can be copied into the data file.
+    pub(super) fn lacks_only_the_log(&self) -> bool {
+        let is_as_noted =
+            |found: Metadata| found.len() == self.data.bytes && found.modified().ok() == self.data.modified;
+        self.data.look().is_ok_and(is_as_noted)
+            && matches!(self.log.look(), Err(Misplaced::Missing(_) | Misplaced::Replaced(_)))
     }
 
     /// Takes what is there now for what is right: the daemon itself has written.

@@ -226,13 +226,7 @@ impl JournalFile {
     fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
         let fail = |error: rusqlite::Error| self.unreadable(&error);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
-        let read = |row: &Row<'_>| row.get(0);
-        let mode: String =
-            self.connection.pragma_update_and_check(None, "journal_mode", "WAL", read).map_err(fail)?;
-        if mode != "wal" {
-            let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
-            return Err(OpenError::Io { path: self.path.clone(), what });
-        }
+        use_log(&self.connection, &self.path)?;
         self.connection
             .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
             .map_err(fail)?;
@@ -394,17 +388,20 @@ impl JournalFile {
         self.connection.pragma_update(None, "synchronous", synchronous).map_err(|error| describe(&error))
     }
 
-    /// Returns whether a reader was in the way. The files must be those that were opened, or a stranger's file would
-    /// be written to.
+    /// Returns whether a reader was in the way. The data file must be the one that was opened, or a stranger's file
+    /// would be written to; of a log that lost its name, all that it holds is saved.
     fn copy_log(&mut self, sql: &str) -> Result<bool, CheckpointError> {
-        self.look().map_err(|error| match error {
-            AppendError::Untrusted(why) | AppendError::Unknown(why) => CheckpointError::Untrusted(why),
-            AppendError::NotWritten(why) => CheckpointError::NotCopied(why),
-        })?;
+        let is_rescue = self.watch.as_ref().is_some_and(|watch| watch.identity.lacks_only_the_log());
+        if !is_rescue {
+            self.look().map_err(|error| match error {
+                AppendError::Untrusted(why) | AppendError::Unknown(why) => CheckpointError::Untrusted(why),
+                AppendError::NotWritten(why) => CheckpointError::NotCopied(why),
+            })?;
+        }
         let outcome = self.connection.query_row(sql, [], |row| row.get(0));
         let noted = self.note();
         let was_busy = outcome.map_err(|error| checkpoint_error(&error))?;
-        noted.map(|()| was_busy).map_err(CheckpointError::NotCopied)
+        if is_rescue { Ok(was_busy) } else { noted.map(|()| was_busy).map_err(CheckpointError::NotCopied) }
     }
 
     /// The write-ahead log, for syncing it apart from commits.
@@ -542,14 +539,27 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let build = || {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        migrate(&connection, 0)?;
-        connection.pragma_update(None, "journal_mode", "WAL")
+        migrate(&connection, 0)
     };
     build().map_err(|error| unreadable(path, &error))?;
+    use_log(&connection, path)?;
     connection.close().map_err(|(_, error)| unreadable(path, &error))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(fail)?;
     fs::rename(&draft, path).map_err(fail)?;
     sync_folder(path).map_err(fail)
+}
+
+/// Has SQLite keep a write-ahead log from now on.
+fn use_log(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let mut mode = String::new();
+    let read = |row: &Row<'_>| row.get(0).map(|now| mode = now);
+    // To its end: SQLite says what the mode is before it writes that down.
+    connection.pragma(None, "journal_mode", "WAL", read).map_err(|error| unreadable(path, &error))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
+    Err(OpenError::Io { path: path.into(), what })
 }
 
 /// Has the disk hold the names of the files beside this one.

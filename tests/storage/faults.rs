@@ -345,6 +345,12 @@ fn a_sync_that_fails_latches_until_a_restart() {
                 for _ in 0..2 {
                     let refused = client.ask(&["SADD", "k", "m"]);
                     assert!(
+                        matches!(refused, Frame::Error(_)),
+                        "{rule:?} {:?}: {}",
+                        outcome.errors,
+                        daemon.log()
+                    );
+                    assert!(
                         error(&refused).contains("until the server is restarted"),
                         "{rule:?}: {refused:?}"
                     );

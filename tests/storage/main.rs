@@ -7,6 +7,7 @@ mod support;
 
 mod disk;
 mod faults;
+mod misplaced;
 mod power_loss;
 mod recording;
 mod replay;
