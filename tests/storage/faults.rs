@@ -399,7 +399,6 @@ fn a_folder_that_can_not_be_synced_is_an_error_of_the_start() {
     assert!(started(&shimmed).is_none());
 }
 
-/// A log that is begun anew is synced amid the statements before COMMIT.
 #[test]
 fn a_sync_that_fails_once_a_second_latches_too() {
     let shimmed = Shimmed::new(&["--appendfsync", "everysec"], false);
@@ -419,6 +418,33 @@ fn a_sync_that_fails_once_a_second_latches_too() {
     let refused = client.ask(&["SADD", "k", "n"]);
     assert!(error(&refused).contains("until the server is restarted, since syncing"), "{refused:?}");
     assert_eq!(shown(&client).len(), 1);
+}
+
+/// A log that is written from its start again has the pages of before in it: the end of a page that is written anew
+/// may stand there already. A write that leaves out no more than that has left a commit, unless it is taken out.
+#[test]
+fn a_write_that_is_made_whole_by_what_stood_there_is_not_found_by_a_restart() {
+    let shimmed = Shimmed::new(&[], false);
+    let daemon = shimmed.home.start();
+    let client = daemon.connect();
+    assert_eq!(client.ask(&["SADD", "k", "kept"]), Frame::Integer(1));
+    let other = rusqlite::Connection::open(shimmed.home.data_file()).unwrap();
+    other.query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).unwrap();
+    drop(other);
+    // The header of the log, then that of the frame, and then the page, but for its last bytes.
+    shimmed.set(Rule {
+        calls: call::WRITE,
+        files: file::WAL,
+        errno: ENOSPC,
+        short_bytes: 4_090,
+        first: 3,
+        failing: 2,
+    });
+    let refused = client.ask(&["SADD", "k", "refused"]);
+    assert!(error(&refused).contains("Nothing was changed"), "{refused:?}");
+    assert_eq!(shimmed.failed(), 2);
+    daemon.kill();
+    assert_eq!(kept(&shimmed).len(), 1);
 }
 
 /// SQLite's own checkpoints would keep to themselves that they failed.
