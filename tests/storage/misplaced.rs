@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use crate::replay::replay;
-use crate::support::process::{Client, Daemon, Frame, Home, error, integer};
+use crate::support::process::{Client, Daemon, Frame, Home, error, integer, simple};
 
 /// A daemon that has acknowledged a member.
 fn started() -> (Home, Daemon, Client) {
@@ -81,6 +81,30 @@ fn a_log_that_is_removed_is_saved_by_an_orderly_end() {
     let (home, daemon, client) = started();
     fs::remove_file(home.write_ahead_log()).unwrap();
     assert_refused(&daemon, &client, "revoked.db-wal was moved or removed");
+    daemon.stop();
+    assert_eq!(home.start().connect().members("k"), [b"before"]);
+}
+
+#[test]
+fn a_log_that_is_removed_is_saved_by_save() {
+    let (home, daemon, client) = started();
+    fs::remove_file(home.write_ahead_log()).unwrap();
+    assert_eq!(client.ask(&["SAVE"]), simple("OK"));
+    assert_refused(&daemon, &client, "revoked.db-wal was moved or removed");
+    daemon.kill();
+    assert_eq!(home.start().connect().members("k"), [b"before"]);
+}
+
+#[test]
+fn a_data_file_that_is_removed_can_be_copied_from_what_the_daemon_has_open() {
+    let (home, daemon, client) = started();
+    fs::remove_file(home.data_file()).unwrap();
+    let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().map(|entry| entry.unwrap().path());
+    let is_it = |path: &PathBuf| {
+        fs::read_link(path).is_ok_and(|name| name.to_string_lossy().ends_with("revoked.db (deleted)"))
+    };
+    fs::copy({ open }.find(is_it).unwrap(), home.data_file()).unwrap();
+    assert_refused(&daemon, &client, "revoked.db was replaced by another file");
     daemon.stop();
     assert_eq!(home.start().connect().members("k"), [b"before"]);
 }

@@ -203,7 +203,9 @@ impl Recorded {
         let mut done = 0;
         let mut outcomes = Vec::new();
         for at in cuts {
-            self.calls[done..at].iter().for_each(|call| disk.apply(&call.done));
+            for call in &self.calls[done..at] {
+                disk.apply(&call.done);
+            }
             done = at;
             let cut_ns = self.calls[at].begin_ns;
             let found = disk.cut_amid(&self.calls[at].done, rng);
