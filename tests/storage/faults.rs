@@ -30,7 +30,7 @@ const IO: i32 = 74;
 const FOR_EVER: u64 = u64::MAX;
 
 /// Cases that plain `cargo test` takes of each test.
-const USUAL_CASES: usize = 40;
+const USUAL_CASES: usize = 30;
 
 /// The files that hold what is kept, or will.
 const KEPT: u32 = file::DATA | file::WAL | file::DRAFT;
