@@ -1,93 +1,256 @@
 //! `kill -9` under load: what was acknowledged is there after the restart, whatever `appendfsync` says.
 //!
-//! Each connection writes members and strings that no other one touches, some of which end, some of them several at
-//! once in a transaction, and keeps a ledger of what it sent and what was answered. What the restarted daemon has of
-//! them must be what some beginning of the ledger leaves behind: one that holds all that was acknowledged, with the ends
-//! that it was given, and no half of a command or of a transaction.
+//! Each of 32 connections writes members and strings that no other one touches, some of which end, some of them several at
+//! once in a transaction, and keeps a ledger of what it sent and what was answered; checkpoints and compactions run
+//! meanwhile. What the restarted daemon has of them must be what some beginning of the ledger leaves behind: one that
+//! holds all that was acknowledged, with the ends that it was given, and no half of a command or of a transaction.
 //!
-//! `REVOKED_CRASH_ROUNDS=200` makes more crashes than the usual few; `REVOKED_CRASH_SEED` repeats what a failed
+//! The daemon dies at random moments, amid a checkpoint or a compaction that was asked for, and at each of the writer's
+//! failpoints (`revoked::journal::failpoints`), those of the replay included.
+//!
+//! `REVOKED_CRASH_ROUNDS=200 cargo test --test crash -- --nocapture` makes ten times as many crashes as the usual 20 or so
+//! under load, and says how many commands were acknowledged before them; `REVOKED_CRASH_SEED` repeats what a failed
 //! test did, as far as the threads' timing allows.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use fastrand::Rng;
+use revoked::journal::failpoints::{self, MOMENTS};
 
-use support::ledger::{Found, Held, Ledger, Load, SHARED_KEY, State, ending_key, now_ms, own_key, padding};
-use support::process::{Client, Daemon, Frame, Home, encode, free_port, strings};
+use support::ledger::{
+    Found, Held, Ledger, Load, Place, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
+};
+use support::process::{Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, strings};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 32;
 
-/// What a connection may have acknowledged, all together, before the crash.
+/// What all connections together may have acknowledged before the crash.
 const MOST_COMMANDS: usize = 2_000;
+
+/// What they may have acknowledged between a command that has the file rewritten and the crash.
+const MOST_COMMANDS_AMID: usize = 200;
+
+/// How often a failpoint may be passed before it is one to die at.
+const MOST_PASSED: usize = 50;
 
 /// A file grows with each crash and is replayed twice: after so many, another is begun.
 const CRASHES_OF_A_FILE: usize = 20;
 
-fn crash_again_and_again(appendfsync: &str) {
-    let mut rng = seeded(appendfsync);
-    for first in (0..rounds()).step_by(CRASHES_OF_A_FILE) {
-        let home = Home::with_options(&["--appendfsync", appendfsync]);
-        crash(&home, CRASHES_OF_A_FILE.min(rounds() - first), &mut rng);
+/// A data file, and what its clients know of it.
+struct Installation {
+    home: Home,
+    /// Of each connection.
+    ledgers: Vec<Ledger>,
+    /// Crashes so far, and the commands that were acknowledged before them.
+    crashes: usize,
+    acknowledged: usize,
+}
+
+impl Installation {
+    fn new(options: &[&str]) -> Self {
+        let ledgers = std::iter::repeat_with(Ledger::default).take(CONNECTIONS).collect();
+        Self { home: Home::with_options(options), ledgers, crashes: 0, acknowledged: 0 }
+    }
+
+    /// Has all connections write until `kill` has ended the daemon, which is given one message for each command that is
+    /// acknowledged.
+    fn crash(&mut self, daemon: Daemon, rng: &mut Rng, kill: impl FnOnce(Daemon, &Receiver<()>)) {
+        let port = daemon.port;
+        let (acknowledge, acknowledged) = mpsc::channel();
+        thread::scope(|scope| {
+            for (connection, ledger) in self.ledgers.iter_mut().enumerate() {
+                let (mut load, acknowledge) = (Load::new(connection, rng.fork()), acknowledge.clone());
+                scope.spawn(move || {
+                    // It may be dead already, and at the latest the load ends with it.
+                    let Ok(client) = Client::connect(port) else { return };
+                    let told = || _ = acknowledge.send(());
+                    while load.step(&client, ledger, told).is_ok() {}
+                });
+            }
+            drop(acknowledge);
+            scope.spawn(move || keep_rewriting(port));
+            kill(daemon, &acknowledged);
+        });
+        self.crashes += 1;
+    }
+
+    /// Crashes after so many commands, to have something in the file.
+    fn fill(&mut self, rng: &mut Rng) {
+        let daemon = self.home.start();
+        self.crash(daemon, rng, |daemon, acknowledged| {
+            wait_for(acknowledged, MOST_COMMANDS);
+            daemon.kill();
+        });
+        self.restart_and_check();
+    }
+
+    /// Returns the number of rows that were replayed.
+    fn restart_and_check(&mut self) -> usize {
+        let daemon = self.home.start();
+        self.check(&daemon);
+        rows_loaded(&daemon)
+    }
+
+    /// What the daemon has must be what a beginning of each ledger leaves behind. It is where the next ones start.
+    fn check(&mut self, daemon: &Daemon) {
+        for (ledger, found) in self.ledgers.iter_mut().zip(found(daemon)) {
+            let left = ledger.check(&found).unwrap_or_else(|broken| {
+                panic!("crash {}: {}", self.crashes, broken.replace(&padding(), "..."))
+            });
+            self.acknowledged += ledger.acknowledged.len();
+            *ledger = Ledger { before: left, ..Ledger::default() };
+        }
+    }
+
+    /// Starts the daemon with a failpoint at which it is to die. None, if it did so before it was ready.
+    fn start_to_die_at(&mut self, point: &str, passed: usize) -> Option<Daemon> {
+        loop {
+            let failpoints = format!("{point}={passed}*off->panic");
+            match self.home.launch_with_failpoints(free_port(), &failpoints).ready() {
+                Ok(daemon) => return Some(daemon),
+                Err(ended) if ended.code == Some(PORT_IN_USE) => {}
+                Err(ended) => {
+                    assert!(ended.log.contains(&died_at(point)), "{:?} {}", ended.code, ended.log);
+                    self.crashes += 1;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn report(&self, test: &str) {
+        println!("{test}: {} crashes behind {} acknowledged commands", self.crashes, self.acknowledged);
     }
 }
 
-/// Crashes the daemon that is fed by all connections so many times on one file.
-fn crash(home: &Home, times: usize, rng: &mut Rng) {
-    let mut states = vec![State::new(); CONNECTIONS];
-    for round in 0..times {
-        let ledgers = load_until_crash(home.start(), states, rng);
-        let daemon = home.start();
-        let left = |(connection, ledger): (usize, &Ledger)| {
-            let shown = |broken: String| broken.replace(&padding(), "...");
-            let left = ledger.check(&found(&daemon, connection));
-            left.unwrap_or_else(|broken| panic!("round {round}: {}", shown(broken)))
-        };
-        states = ledgers.iter().enumerate().map(left).collect();
-        daemon.kill();
+fn died_at(point: &str) -> String {
+    format!("failpoint {point} panic")
+}
+
+/// So that crashes fall into checkpoints and compactions, too.
+fn keep_rewriting(port: u16) {
+    let Ok(client) = Client::connect(port) else { return };
+    for command in ["SAVE", "BGREWRITEAOF"].into_iter().cycle() {
+        if client.send(&encode(&[command])).and_then(|()| client.receive()).is_err() {
+            return;
+        }
     }
+}
+
+/// Crashes daemons on one file after another.
+fn crash_again_and_again(
+    test: &str,
+    options: &[&str],
+    times: usize,
+    kill: impl Fn(Daemon, &Receiver<()>, &mut Rng),
+) {
+    let mut rng = seeded(test);
+    for first in (0..times).step_by(CRASHES_OF_A_FILE) {
+        let mut installation = Installation::new(options);
+        for _ in first..times.min(first + CRASHES_OF_A_FILE) {
+            let mut chance = rng.fork();
+            let daemon = installation.home.start();
+            installation
+                .crash(daemon, &mut rng, |daemon, acknowledged| kill(daemon, acknowledged, &mut chance));
+            installation.restart_and_check();
+        }
+        installation.report(test);
+    }
+}
+
+/// Kills the daemon after as many commands as chance will have it.
+fn at_any_time(daemon: Daemon, acknowledged: &Receiver<()>, rng: &mut Rng) {
+    wait_for(acknowledged, rng.usize(1..MOST_COMMANDS));
+    daemon.kill();
+}
+
+fn amid(command: &str, daemon: Daemon, acknowledged: &Receiver<()>, rng: &mut Rng) {
+    wait_for(acknowledged, rng.usize(1..MOST_COMMANDS));
+    let client = daemon.connect();
+    client.send(&encode(&[command])).unwrap();
+    // What was acknowledged and not yet looked at came before.
+    while acknowledged.try_recv().is_ok() {}
+    wait_for(acknowledged, rng.usize(..MOST_COMMANDS_AMID));
+    daemon.kill();
+}
+
+fn wait_for(acknowledged: &Receiver<()>, commands: usize) {
+    let came = acknowledged.iter().take(commands).count();
+    assert_eq!(came, commands, "the daemon ended by itself");
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_always() {
-    crash_again_and_again("always");
+    crash_again_and_again("always", &["--appendfsync", "always"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_everysec() {
-    crash_again_and_again("everysec");
+    crash_again_and_again("everysec", &["--appendfsync", "everysec"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_no() {
-    crash_again_and_again("no");
+    crash_again_and_again("no", &["--appendfsync", "no"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
-fn a_crash_while_starting_loses_nothing() {
-    let home = Home::new();
-    let mut rng = seeded("starting");
-    let ledgers = load_until_crash(home.start(), vec![State::new(); CONNECTIONS], &mut rng);
+fn a_crash_amid_a_checkpoint_loses_nothing() {
+    crash_again_and_again("checkpoint", &[], rounds().div_ceil(8), |daemon, acknowledged, rng| {
+        amid("BGSAVE", daemon, acknowledged, rng);
+    });
+}
+
+#[test]
+fn a_crash_amid_a_compaction_loses_nothing() {
+    crash_again_and_again("compaction", &[], rounds().div_ceil(8), |daemon, acknowledged, rng| {
+        amid("BGREWRITEAOF", daemon, acknowledged, rng);
+    });
+}
+
+#[test]
+fn a_crash_at_each_failpoint_loses_nothing() {
+    let mut rng = seeded("failpoints");
+    for _ in 0..rounds().div_ceil(20) {
+        let mut installation = Installation::new(&[]);
+        // A replay to die in needs rows.
+        installation.fill(&mut rng);
+        for point in MOMENTS {
+            let passed = if *point == failpoints::REPLAYED { 0 } else { rng.usize(..MOST_PASSED) };
+            if let Some(daemon) = installation.start_to_die_at(point, passed) {
+                installation.crash(daemon, &mut rng, |daemon, _| {
+                    let ended = daemon.ended();
+                    assert!(ended.log.contains(&died_at(point)), "{point}: {}", ended.log);
+                });
+            }
+            installation.restart_and_check();
+        }
+        installation.report("failpoints");
+    }
+}
+
+#[test]
+fn crashes_anywhere_in_the_replay_lose_nothing() {
+    let mut rng = seeded("replay");
+    let mut installation = Installation::new(&[]);
+    installation.fill(&mut rng);
+    let rows = installation.restart_and_check();
     for _ in 0..rounds() {
-        let daemon = home.launch(free_port());
-        // The first line; the replay is yet to come, or under way.
-        daemon.wait_for_log("process");
-        daemon.kill();
+        let daemon = installation.start_to_die_at(failpoints::REPLAY_ROW, rng.usize(..rows));
+        assert!(daemon.is_none(), "it got through the replay");
     }
-    let daemon = home.start();
-    for (connection, ledger) in ledgers.iter().enumerate() {
-        ledger.check(&found(&daemon, connection)).unwrap();
-    }
+    installation.restart_and_check();
+    installation.report("replay");
 }
 
 #[test]
 fn a_crash_of_the_very_first_start_leaves_a_file_that_starts() {
-    for _ in 0..rounds() {
+    for _ in 0..rounds().div_ceil(4) {
         let home = Home::new();
         let daemon = home.launch(free_port());
         daemon.wait_for_log("process");
@@ -96,68 +259,57 @@ fn a_crash_of_the_very_first_start_leaves_a_file_that_starts() {
     }
 }
 
-/// Has all connections write until so much was acknowledged as chance will have it, and then kills the daemon.
-fn load_until_crash(daemon: Daemon, states: Vec<State>, rng: &mut Rng) -> Vec<Ledger> {
-    let (crash, due) = mpsc::channel();
-    let until_crash = AtomicUsize::new(rng.usize(1..MOST_COMMANDS));
-    thread::scope(|scope| {
-        let write = |(connection, before)| {
-            let (client, rng, crash) = (daemon.connect(), rng.fork(), crash.clone());
-            let until_crash = &until_crash;
-            scope.spawn(move || {
-                let mut ledger = Ledger { before, ..Ledger::default() };
-                let mut load = Load::new(connection, rng);
-                let count = || {
-                    if until_crash.fetch_sub(1, Relaxed) == 1 {
-                        let _ = crash.send(());
-                    }
-                };
-                // It ends with the daemon.
-                while load.step(&client, &mut ledger, count).is_ok() {}
-                ledger
-            })
-        };
-        let writers: Vec<_> = states.into_iter().enumerate().map(write).collect();
-        let (saver, end_of_saving) = (daemon.connect(), crash.clone());
-        // So that crashes fall into checkpoints, too.
-        scope.spawn(move || {
-            let _held = end_of_saving;
-            while saver.send(&encode(&["SAVE"])).and_then(|()| saver.receive()).is_ok() {}
-        });
-        drop(crash);
-        due.recv().unwrap();
-        daemon.kill();
-        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
-    })
+fn rows_loaded(daemon: &Daemon) -> usize {
+    let Frame::BulkString(info) = daemon.connect().ask(&["INFO", "persistence"]) else { panic!("no INFO") };
+    let info = String::from_utf8(info.to_vec()).unwrap();
+    let rows = info.lines().find_map(|line| line.strip_prefix("revoked_journal_rows_loaded:"));
+    rows.unwrap().parse().unwrap()
 }
 
-/// What the daemon has of the connection's members and strings.
-fn found(daemon: &Daemon, connection: usize) -> Found {
+/// What the daemon has of each connection's members and strings.
+fn found(daemon: &Daemon) -> Vec<Found> {
     let client = daemon.connect();
     let from_ms = now_ms();
-    let mut state = State::new();
-    for key in [SHARED_KEY.to_owned(), own_key(connection), ending_key(connection)] {
-        state.extend(found_members(&client, &key, &format!("{connection} ")));
+    let mut state = found_members(&client, SHARED_KEY);
+    for connection in 0..CONNECTIONS {
+        state.extend(found_members(&client, &own_key(connection)));
+        state.extend(found_members(&client, &ending_key(connection)));
     }
-    for pattern in [format!("string {connection} *"), format!("ending {connection} *")] {
-        let keys = strings(&client.ask(&["KEYS", &pattern])).into_iter();
-        let keys: Vec<_> = keys.map(|key| String::from_utf8(key).unwrap()).collect();
-        for key in keys {
-            let replies = client.ask_all(&[vec!["GET", &key], vec!["PEXPIRETIME", &key]]);
-            // It may have ended since.
-            if let [Frame::BulkString(string), Frame::Integer(ms @ (-1 | 0..))] = &replies[..] {
-                let string = String::from_utf8(string.to_vec()).unwrap();
-                state.insert((key, None), Held { string, ends_ms: (*ms != -1).then_some(*ms) });
-            }
-        }
+    state.extend(found_strings(&client, "string *"));
+    state.extend(found_strings(&client, "ending * *"));
+    let to_ms = now_ms();
+    let mut found = vec![Found { state: State::new(), from_ms, to_ms }; CONNECTIONS];
+    for (place, held) in state {
+        found[connection_of(&place)].state.insert(place, held);
     }
-    Found { state, from_ms, to_ms: now_ms() }
+    found
 }
 
-fn found_members(client: &Client, key: &str, prefix: &str) -> State {
+/// Members begin with it; in the keys of strings, it is the second word.
+fn connection_of((key, member): &Place) -> usize {
+    let mut words = member.as_ref().unwrap_or(key).split(' ');
+    words.find_map(|word| word.parse().ok()).unwrap()
+}
+
+fn found_strings(client: &Client, pattern: &str) -> State {
+    let keys = strings(&client.ask(&["KEYS", pattern])).into_iter();
+    let keys: Vec<_> = keys.map(|key| String::from_utf8(key).unwrap()).collect();
+    let requests: Vec<_> = keys.iter().flat_map(|key| [vec!["GET", key], vec!["PEXPIRETIME", key]]).collect();
+    let replies = client.ask_all(&requests);
+    let held = |(key, replies): (String, &[Frame])| match replies {
+        [Frame::BulkString(string), Frame::Integer(ms @ (-1 | 0..))] => {
+            let string = String::from_utf8(string.to_vec()).unwrap();
+            Some(((key, None), Held { string, ends_ms: (*ms != -1).then_some(*ms) }))
+        }
+        // It has ended since.
+        _ => None,
+    };
+    keys.into_iter().zip(replies.chunks(2)).filter_map(held).collect()
+}
+
+fn found_members(client: &Client, key: &str) -> State {
     let members: Vec<_> =
         client.members(key).into_iter().map(|member| String::from_utf8(member).unwrap()).collect();
-    let members: Vec<_> = members.into_iter().filter(|member| member.starts_with(prefix)).collect();
     let asked_ms = now_ms();
     let requests: Vec<_> = members.iter().map(|member| vec!["PTTL", key, member]).collect();
     let times_left = client.ask_all(&requests);
@@ -172,8 +324,9 @@ fn found_members(client: &Client, key: &str, prefix: &str) -> State {
     places.zip(times_left).filter_map(|(place, left)| Some((place, held(left)?))).collect()
 }
 
+/// The crashes of all tests that write: about so many.
 fn rounds() -> usize {
-    std::env::var("REVOKED_CRASH_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
+    std::env::var("REVOKED_CRASH_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap())
 }
 
 /// Random choices that `REVOKED_CRASH_SEED` repeats.

@@ -126,6 +126,8 @@ pub enum TransactionStep {
 pub enum Control {
     /// Write a checkpoint, answer when it is done: SAVE.
     Save,
+    /// Compact the journal, answer at once: BGREWRITEAOF.
+    BackgroundCompaction,
     /// Write a checkpoint, answer at once: BGSAVE.
     BackgroundSave,
     /// Finish what was submitted, and end: SHUTDOWN.

@@ -80,12 +80,15 @@ impl Connection {
     /// The error with which the connection ends: the reply can't be completed.
     fn lost(&self) -> io::Error {
         let client = self.client();
-        tracing::warn!(
+        if let Some(left_out) = self.services.repeated.output_limit.may_log(Instant::now()) {
+            tracing::warn!(
             client = client.id,
             address = %client.peer_address,
+            left_out,
             "A client is disconnected: it takes the members of a set so slowly that what has changed meanwhile, or \
              been removed, is more than is kept for it"
-        );
+            );
+        }
         self.services.environment.stats.output_limit_disconnections.add(1);
         io::Error::other("it is too slow for the changes of the set that it reads")
     }

@@ -18,12 +18,14 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::limits::APPLY_EFFECTS;
 
-pub use self::keyspace::{Keyspace, Misfit, Removed, Swept, UNPLACED};
+pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
 pub use self::walk::{Lost, TooManyWalks, Walk};
 
 mod keyspace;
+mod lap;
+mod restate;
 mod set;
 mod staged;
 mod table;

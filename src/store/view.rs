@@ -190,7 +190,7 @@ impl<'a> View<'a> {
             Value::String(string) => ValueView::String(string),
             Value::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
         };
-        Some(KeyView { expiry: found.expiry, value })
+        Some(KeyView { expiry: found.expiry(), value })
     }
 
     fn held(&self, held: &'a Held<'a>) -> KeyView<'a> {
@@ -325,7 +325,7 @@ impl<'a> SetView<'a> {
         let base = self.base.into_iter().flat_map(|base| base.iter(self.now_ms));
         let unchanged = base.filter(|member| self.is_unchanged(&member.name));
         let changed = self.staged.into_iter().flat_map(StagedSet::present);
-        let unchanged = unchanged.map(|Member { name, expiry }| (&**name, *expiry));
+        let unchanged = unchanged.map(|member| (&*member.name, member.expiry()));
         unchanged.chain(changed.map(|(name, expiry)| (&**name, expiry)))
     }
 
@@ -341,7 +341,7 @@ impl<'a> SetView<'a> {
     /// A member, if one is found without a walk.
     fn draw(&self) -> Option<&'a [u8]> {
         let base = self.base.filter(|_| self.staged.is_none())?;
-        let draw = || base.random().filter(|member| !member.expiry.is_due(self.now_ms));
+        let draw = || base.random().filter(|member| !member.expiry().is_due(self.now_ms));
         std::iter::repeat_with(draw).take(DRAWS).flatten().next().map(|member| &*member.name)
     }
 

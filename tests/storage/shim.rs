@@ -34,7 +34,7 @@ pub(crate) mod file {
     pub(crate) const LOCK: u32 = 8;
     pub(crate) const DRAFT: u32 = 16;
     pub(crate) const FOLDER: u32 = 32;
-    pub(crate) const ALL: u32 = 63;
+    pub(crate) const ALL: u32 = DATA | WAL | SHM | LOCK | DRAFT | FOLDER;
 }
 
 /// What is to fail.
