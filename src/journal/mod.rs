@@ -29,6 +29,7 @@ mod checksum;
 mod compaction;
 mod error;
 pub mod failpoints;
+mod identity;
 mod queue;
 mod rows;
 mod sqlite;

@@ -38,8 +38,18 @@ impl Home {
     }
 
     pub(crate) fn with_options(options: &[&str]) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// A home in memory, where the system has a place for that: for tests to which a disk is nothing but slow.
+    pub(crate) fn in_memory(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::in_folder(folder.unwrap(), options)
+    }
+
+    fn in_folder(folder: TempDir, options: &[&str]) -> Self {
         let options = options.iter().map(ToString::to_string).collect();
-        Self { folder: Arc::new(tempfile::tempdir().unwrap()), options, launcher: Vec::new() }
+        Self { folder: Arc::new(folder), options, launcher: Vec::new() }
     }
 
     /// Has the daemon started through another program, which must end up as the daemon (`exec`).
