@@ -25,7 +25,9 @@ use revoked::journal::failpoints::{self, MOMENTS};
 use support::ledger::{
     Found, Held, Ledger, Load, Place, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
 };
-use support::process::{Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, strings};
+use support::process::{
+    Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, keep_rewriting, strings,
+};
 
 const CONNECTIONS: usize = 32;
 
@@ -130,16 +132,6 @@ impl Installation {
 
 fn died_at(point: &str) -> String {
     format!("failpoint {point} panic")
-}
-
-/// So that crashes fall into checkpoints and compactions, too.
-fn keep_rewriting(port: u16) {
-    let Ok(client) = Client::connect(port) else { return };
-    for command in ["SAVE", "BGREWRITEAOF"].into_iter().cycle() {
-        if client.send(&encode(&[command])).and_then(|()| client.receive()).is_err() {
-            return;
-        }
-    }
 }
 
 /// Crashes daemons on one file after another.
