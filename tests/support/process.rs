@@ -149,6 +149,19 @@ fn undisturbed(command: &mut Command) {
     }
 }
 
+/// Waits until no compaction is under way that was asked for.
+pub(crate) fn until_compact(client: &Client) {
+    let asked = std::time::Instant::now();
+    let is_under_way = || match client.ask(&["INFO", "persistence"]) {
+        Frame::BulkString(info) => String::from_utf8_lossy(&info).contains("aof_rewrite_in_progress:1"),
+        other => panic!("{other:?}"),
+    };
+    while is_under_way() {
+        assert!(asked.elapsed() < PATIENCE, "the compaction does not end");
+        std::thread::yield_now();
+    }
+}
+
 /// A port that nobody listens on. It lies below those that systems give to outgoing connections, or one of
 /// these could take it before the daemon does, or while it is restarted.
 pub(crate) fn free_port() -> u16 {
