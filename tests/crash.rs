@@ -38,7 +38,7 @@ const MOST_COMMANDS: usize = 2_000;
 const MOST_COMMANDS_AMID: usize = 200;
 
 /// How often a failpoint may be passed before it is one to die at.
-const MOST_PASSED: usize = 50;
+const MOST_PASSED: usize = 20;
 
 /// A file grows with each crash and is replayed twice: after so many, another is begun.
 const CRASHES_OF_A_FILE: usize = 20;
