@@ -129,6 +129,7 @@ fn unusable(error: &OpenError) -> Failure {
         OpenError::Foreign { .. }
         | OpenError::Newer { .. }
         | OpenError::Damaged { .. }
+        | OpenError::LogDamaged { .. }
         | OpenError::Missing { .. } => exit::DATA,
         OpenError::Held { .. } => exit::IN_USE,
         OpenError::Io { .. } => exit::IO,

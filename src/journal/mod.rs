@@ -17,6 +17,7 @@ use crate::stats::Stats;
 use crate::store::{Store, View};
 
 pub use self::error::OpenError;
+pub use self::log::Tear;
 pub use self::sqlite::{SyncPolicy, sqlite_version};
 pub use self::watch::Watched;
 
@@ -27,6 +28,8 @@ use self::writer::Writer;
 
 mod checksum;
 mod error;
+mod lock;
+mod log;
 mod queue;
 mod rows;
 mod sqlite;

@@ -5,8 +5,8 @@
 //! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
 //! that one that isn't ours, is newer than this program, or is damaged stays exactly as it was.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, 
 
 use super::checksum::Checksum;
 use super::error::{AppendError, OpenError};
+use super::lock::Lock;
+use super::log::{self, Log};
 use super::rows::{Columns, Entry, Reader, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::TIMESTAMP_ROWS;
@@ -33,6 +35,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// How much of the write-ahead log is read at once.
+const LOG_READ_BYTES: usize = 256 * 1024;
 
 const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -63,8 +68,10 @@ pub(super) struct JournalFile {
     path: PathBuf,
     policy: SyncPolicy,
     end: End,
-    /// Held open for its lock; dropped last.
-    _lock: File,
+    /// How the log was found.
+    log: Log,
+    /// Dropped last.
+    lock: Lock,
 }
 
 /// What must be known to append a row.
@@ -124,11 +131,13 @@ impl JournalFile {
     /// Opens the file, which is made if there is none. A file that can't be used is left untouched.
     pub(super) fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
         let path = resolve(path)?;
-        let lock = lock(&path)?;
+        let lock = Lock::take(&path)?;
         match inspect(&path)? {
             Found::Nothing => create(&path)?,
             Found::Journal => {}
         }
+        let log = read_log(&path)?;
+        accept_log(&path, &log, lock.weakest())?;
         let connection = connect(&path, policy)?;
         Ok(Self {
             connection,
@@ -142,7 +151,8 @@ impl JournalFile {
                 checksum: Checksum::default(),
                 spaces: Spaces::default(),
             },
-            _lock: lock,
+            log,
+            lock,
         })
     }
 
@@ -183,13 +193,31 @@ impl JournalFile {
         self.end.rows_since_timestamp = reader.rows_since_time();
         self.end.checksum = reader.checksum();
         self.end.spaces = reader.spaces();
+        self.find_end()?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
         Ok(reader.last_container())
     }
 
-    fn prepare_for_writing(&self) -> Result<(), OpenError> {
-        let fail = |error: rusqlite::Error| self.unreadable(&error);
+    /// Whether what is appended will be found behind the last row. Rows are read from leaf to leaf, whatever the keys in
+    /// the inner pages say; an insertion follows these.
+    fn find_end(&self) -> Result<(), OpenError> {
+        let before = "SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM journal WHERE sequence <= ?1 \
+                      ORDER BY sequence DESC LIMIT 1)";
+        let last = self.end.next_sequence - 1;
+        let found: i64 = self
+            .connection
+            .query_row(before, [self.end.next_sequence], |row| row.get(0))
+            .map_err(|error| self.unreadable(&error))?;
+        if found == last {
+            return Ok(());
+        }
+        let what = format!("behind row {last} stands row {found}, by the keys of its tree");
+        Err(OpenError::Damaged { path: self.path.clone(), what })
+    }
+
+    fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
+        let fail = |error: rusqlite::Error| unreadable(&self.path, &error);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
         let read = |row: &Row<'_>| row.get(0);
         let mode: String =
@@ -200,7 +228,23 @@ impl JournalFile {
         }
         self.connection
             .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
-            .map_err(fail)
+            .map_err(fail)?;
+        self.note_policy()
+    }
+
+    /// Notes how what is written from now on is synced. A log that was synced less, or has an end that was torn, is
+    /// emptied, as far as readers allow.
+    fn note_policy(&mut self) -> Result<(), OpenError> {
+        let is_empty = self.log == Log::default();
+        let logged = if is_empty { Some(self.policy) } else { self.lock.weakest() };
+        let weakest = logged.unwrap_or(SyncPolicy::Never).min(self.policy);
+        self.lock.note(weakest)?;
+        if (weakest < self.policy || self.log.tear.is_some())
+            && let Err(error) = self.checkpoint()
+        {
+            tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
+        }
+        Ok(())
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -248,21 +292,28 @@ impl JournalFile {
 
     /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
-    pub(super) fn checkpoint(&self) -> Result<(), String> {
+    pub(super) fn checkpoint(&mut self) -> Result<(), String> {
         let outcome = self.copy_log().map_err(|error| describe(&error));
         self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
-        if outcome? { Err("another program is reading the data file".into()) } else { Ok(()) }
+        if outcome? {
+            return Err("another program is reading the data file".into());
+        }
+        // The log is empty.
+        self.lock.note(self.policy).map_err(|error| error.to_string())
     }
 
     /// Has commits follow this policy from now on.
     pub(super) fn set_policy(&mut self, policy: SyncPolicy) -> Result<(), String> {
+        if self.lock.weakest().is_some_and(|weakest| weakest > policy) {
+            self.lock.note(policy).map_err(|error| error.to_string())?;
+        }
         self.policy = policy;
         self.set_patience(BUSY_TIMEOUT, policy).map_err(|error| describe(&error))
     }
 
     /// Has the disk hold all that was committed, where neither commits nor checkpoints were synced. The commit in
     /// front changes nothing: with it, the checkpoint has something to copy, and so syncs the file.
-    pub(super) fn flush(&self) -> Result<(), String> {
+    pub(super) fn flush(&mut self) -> Result<(), String> {
         let version = MIGRATIONS.len() as i64;
         self.connection.pragma_update(None, "user_version", version).map_err(|error| describe(&error))?;
         self.checkpoint()
@@ -324,41 +375,10 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Takes the lock that one daemon holds for as long as it lives. The file it lies on stays behind, since
-/// removing it would let two daemons lock two files of one name.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, "-lock");
-    let fail = |error: &io::Error| OpenError::io(&lock_path, error);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| fail(&error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.take(32).read_to_string(&mut holder);
-            return Err(OpenError::Held { path: path.into(), holder: holder.trim().parse().ok() });
-        }
-        Err(TryLockError::Error(error)) => return Err(fail(&error)),
-    }
-    let write = |file: &mut File| {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    // Only for the other daemon's message; the lock holds without it, on a full disk for instance.
-    let _ = write(&mut file);
-    Ok(file)
 }
 
 enum Found {
@@ -398,6 +418,35 @@ fn inspect(path: &Path) -> Result<Found, OpenError> {
 fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
     if version > MIGRATIONS.len() {
         return Err(OpenError::Newer { path: path.into(), version, known: MIGRATIONS.len() });
+    }
+    Ok(())
+}
+
+/// Reads the write-ahead log, if there is one.
+fn read_log(path: &Path) -> Result<Log, OpenError> {
+    let wal = beside(path, "-wal");
+    let log = match File::open(&wal) {
+        Ok(file) => log::read(BufReader::with_capacity(LOG_READ_BYTES, file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Log::default()),
+        Err(error) => Err(error),
+    };
+    log.map_err(|error| OpenError::io(&wal, &error))
+}
+
+/// Whether nothing of the log is lost but what a crash may have torn. `weakest` is how it was synced, if that is known.
+fn accept_log(path: &Path, log: &Log, weakest: Option<SyncPolicy>) -> Result<(), OpenError> {
+    let Some(tear) = &log.tear else { return Ok(()) };
+    if tear.has_lost() && weakest == Some(SyncPolicy::Always) {
+        return Err(OpenError::LogDamaged { path: path.into(), wal: beside(path, "-wal"), tear: *tear });
+    }
+    if tear.has_lost() || tear.transactions > 0 {
+        tracing::warn!(
+            "The write-ahead log is sound up to frame {} of {}: {} transactions behind that are dropped, which were not on \
+             disk when the machine went down",
+            log.sound_frames,
+            tear.last_frame,
+            tear.transactions
+        );
     }
     Ok(())
 }
