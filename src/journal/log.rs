@@ -273,3 +273,117 @@ fn sum(before: Sums, bytes: &[u8], is_big_endian: bool) -> Sums {
 fn big_endian(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// A log of SQLite's own, of three transactions of a few frames each.
+    fn log() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        for name in ["a", "b", "c"] {
+            connection.execute_batch(&format!("CREATE TABLE {name} (x)")).unwrap();
+        }
+        fs::read(folder.path().join("t.db-wal")).unwrap()
+    }
+
+    fn frames(bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8]> {
+        bytes[HEADER_BYTES..].chunks_exact_mut(FRAME_HEAD_BYTES + 4096)
+    }
+
+    /// The same log as a machine of the other kind writes it.
+    fn other_endian(mut bytes: Vec<u8>) -> Vec<u8> {
+        let is_big_endian = bytes[3] & 1 == 0;
+        bytes[3] ^= 1;
+        let mut sums = sum((0, 0), &bytes[..24], is_big_endian);
+        let put = |bytes: &mut [u8], (first, second): Sums| {
+            bytes[..4].copy_from_slice(&first.to_be_bytes());
+            bytes[4..8].copy_from_slice(&second.to_be_bytes());
+        };
+        put(&mut bytes[24..], sums);
+        for frame in frames(&mut bytes) {
+            sums = sum(sums, &frame[..8], is_big_endian);
+            sums = sum(sums, &frame[FRAME_HEAD_BYTES..], is_big_endian);
+            put(&mut frame[16..], sums);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_log_is_sound_with_checksums_of_both_kinds() {
+        for bytes in [log(), other_endian(log())] {
+            let found = read(&bytes[..]).unwrap();
+            let count = (bytes.len() - HEADER_BYTES) / (FRAME_HEAD_BYTES + 4096);
+            assert_eq!(found, Log { sound_frames: count as u64, transactions: 3, tear: None });
+        }
+    }
+
+    #[test]
+    fn sqlite_reads_the_other_kind_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        // A file that has a log, and nothing else yet.
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        drop(connection);
+        fs::write(folder.path().join("t.db-wal"), other_endian(log())).unwrap();
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        let count: i64 = Connection::open(&path).unwrap().query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 3);
+    }
+
+    #[test]
+    fn a_mark_that_was_changed_is_calculated() {
+        for bytes in [log(), other_endian(log())] {
+            let marked = bytes[HEADER_BYTES..].chunks_exact(FRAME_HEAD_BYTES + 4096);
+            let last = marked.filter(|frame| frame[4..8] != [0; 4]).count() as u64;
+            assert_eq!(last, 3);
+            for bit in 0..32 {
+                let mut bytes = bytes.clone();
+                let frame = frames(&mut bytes).filter(|frame| frame[4..8] != [0; 4]).nth(1).unwrap();
+                frame[4 + bit / 8] ^= 1 << (bit % 8);
+                let tear = read(&bytes[..]).unwrap().tear.unwrap();
+                assert_eq!(tear.transactions, 2, "bit {bit}");
+                assert!(tear.has_lost());
+            }
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_goes_on_behind_the_torn_one_shows_that_it_was_synced() {
+        let mut bytes = log();
+        let length = frames(&mut bytes).count();
+        let ends: Vec<_> =
+            (0..length).filter(|at| frames(&mut bytes).nth(*at).unwrap()[4..8] != [0; 4]).collect();
+        frames(&mut bytes).nth(ends[1]).unwrap()[100] ^= 1;
+        // The last transaction has one frame that is not its last.
+        let tear_with = |frames: usize| {
+            let end = HEADER_BYTES + frames * (FRAME_HEAD_BYTES + 4096);
+            read(&bytes[..end]).unwrap().tear.unwrap()
+        };
+        assert!(!tear_with(ends[1] + 1).has_lost());
+        assert!(ends[2] > ends[1] + 1 && tear_with(ends[1] + 2).has_lost());
+    }
+
+    #[test]
+    fn anything_at_all_can_be_read() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let bytes = log();
+        for _ in 0..200 {
+            let mut bytes = bytes.clone();
+            let from = random.usize(..bytes.len());
+            let to = random.usize(from..bytes.len());
+            bytes[from..to].fill_with(|| random.u8(..));
+            bytes.truncate(random.usize(..bytes.len()));
+            let _ = read(&bytes[..]).unwrap();
+        }
+        assert_eq!(read(&[0; 100_000][..]).unwrap(), Log::default(), "nothing was ever written");
+    }
+}
