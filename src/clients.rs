@@ -20,6 +20,8 @@ use crate::outbox::{Outbox, OutputLimit};
 #[derive(Debug, Default)]
 pub struct Clients {
     last_id: AtomicU64,
+    /// A clock that is cheap to look at: seconds, counted by [`Clients::tick`].
+    clock: Arc<AtomicU64>,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 
@@ -49,6 +51,9 @@ pub struct Client {
     /// Whether it has a command that waits for the end of a pause.
     pub is_paused: AtomicBool,
     profile: Mutex<Profile>,
+    clock: Arc<AtomicU64>,
+    /// When it last sent or took something, by that clock.
+    last_seen: AtomicU64,
     /// Bits of what its task has to see to.
     signals: AtomicU8,
     /// Wakes its task.
@@ -66,6 +71,9 @@ const KILLED: u8 = 2;
 /// More waited for the client than may.
 const OVER_LIMIT: u8 = 4;
 
+/// It has done nothing for too long, or had when somebody looked: its task has to look again.
+const IDLE: u8 = 8;
+
 /// Why a connection ends that did not ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -73,6 +81,8 @@ pub enum End {
     Killed,
     /// It did not take what was sent to it.
     OverLimit,
+    /// It has neither sent nor taken anything for too long.
+    Idle,
 }
 
 /// What a client says of itself, and what it did last.
@@ -159,8 +169,24 @@ impl Client {
         match self.signals.load(Acquire) {
             signals if signals & KILLED != 0 => Some(End::Killed),
             signals if signals & OVER_LIMIT != 0 => Some(End::OverLimit),
+            signals if signals & IDLE != 0 => Some(End::Idle),
             _ => None,
         }
+    }
+
+    /// Notes that it has sent or taken something, or that a command of its own is done: it is not idle. A load and two
+    /// stores.
+    pub fn note_seen(&self) {
+        self.last_seen.store(self.clock.load(Relaxed), Relaxed);
+        // Whoever found it idle was too early, or late: a command of its own was under way.
+        if self.signals.load(Relaxed) & IDLE != 0 {
+            self.signals.fetch_and(!IDLE, AcqRel);
+        }
+    }
+
+    /// Whether it may be idle as long as it likes: subscribers wait for messages, a paused client for the end of that.
+    fn may_be_idle(&self) -> bool {
+        self.is_subscriber() || self.is_monitor.load(Relaxed) || self.is_paused.load(Relaxed)
     }
 
     /// Says how its task is woken from now on. To be called before it looks at the signals and waits.
@@ -225,6 +251,8 @@ impl Clients {
             subscriptions: Default::default(),
             is_monitor: AtomicBool::new(false),
             is_paused: AtomicBool::new(false),
+            clock: Arc::clone(&self.clock),
+            last_seen: AtomicU64::new(self.clock.load(Relaxed)),
             signals: AtomicU8::new(0),
             waker: Mutex::new(None),
             outbox: OnceLock::new(),
@@ -264,6 +292,22 @@ impl Clients {
     pub fn kill(&self, client: &Client) {
         self.lock().remove(&client.id);
         client.signal(KILLED);
+    }
+
+    /// Advances the clock by which clients are idle. To be called every second.
+    pub fn tick(&self) {
+        self.clock.fetch_add(1, Relaxed);
+    }
+
+    /// Ends the connections of those that have done nothing for more than so many seconds. One that has a command under
+    /// way is spared by its own task.
+    pub fn end_idle(&self, seconds: u64) {
+        let now = self.clock.load(Relaxed);
+        for client in self.list() {
+            if now.saturating_sub(client.last_seen.load(Relaxed)) > seconds && !client.may_be_idle() {
+                client.signal(IDLE);
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
@@ -351,6 +395,50 @@ mod tests {
         assert_eq!(wakes.0.load(Relaxed), 1);
         assert!(clients.is_empty());
         assert!(!membership.client.deliver(Bytes::from_static(b"a"), OutputLimit::default()));
+    }
+
+    #[test]
+    fn a_client_that_does_nothing_for_too_long_ends() {
+        let (clients, membership, wakes) = waiting();
+        let client = &membership.client;
+        let pass = |seconds: usize| (0..seconds).for_each(|_| clients.tick());
+        pass(2);
+        client.note_seen();
+        pass(3);
+        clients.end_idle(3);
+        assert_eq!(client.end(), None, "not yet");
+        pass(1);
+        clients.end_idle(3);
+        assert_eq!((client.end(), wakes.0.load(Relaxed)), (Some(End::Idle), 1));
+    }
+
+    #[test]
+    fn a_client_whose_command_is_done_is_not_idle_even_if_it_was_taken_for_it() {
+        let (clients, membership, _wakes) = waiting();
+        (0..9).for_each(|_| clients.tick());
+        clients.end_idle(3);
+        membership.client.note_seen();
+        clients.end_idle(3);
+        assert_eq!(membership.client.end(), None);
+    }
+
+    #[test]
+    fn subscribers_monitors_and_paused_clients_may_be_idle() {
+        let (clients, membership, _wakes) = waiting();
+        let client = &membership.client;
+        (0..9).for_each(|_| clients.tick());
+        client.is_monitor.store(true, Relaxed);
+        clients.end_idle(3);
+        client.is_monitor.store(false, Relaxed);
+        client.is_paused.store(true, Relaxed);
+        clients.end_idle(3);
+        client.is_paused.store(false, Relaxed);
+        client.subscriptions[1].store(1, Relaxed);
+        clients.end_idle(3);
+        assert_eq!(client.end(), None);
+        client.subscriptions[1].store(0, Relaxed);
+        clients.end_idle(3);
+        assert_eq!(client.end(), Some(End::Idle));
     }
 
     #[test]

@@ -23,6 +23,16 @@ impl Expiry {
         (self != Self::NEVER).then(|| self.0 + 1)
     }
 
+    /// What is held: the last millisecond at which it is still there. The later end is the greater.
+    pub(crate) const fn to_raw(self) -> i64 {
+        self.0
+    }
+
+    /// The expiry of which this is held.
+    pub(crate) const fn from_raw(raw: i64) -> Self {
+        Self(raw)
+    }
+
     /// Whether the end has come.
     #[must_use]
     pub fn is_due(self, now_ms: i64) -> bool {

@@ -20,8 +20,9 @@
 //!
 //! [`server`] listens and accepts; [`connection`] reads what a client sends, has [`resp`] cut it into
 //! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
-//! connection's own task, from one moment of the store. A **write** becomes an op and goes to the journal's
-//! writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
+//! connection's own task, from one moment of the store; the members of a large set are written as a
+//! [`store::Walk`] hands them out, which keeps to that moment while the store goes on. A **write** becomes an op and
+//! goes to the journal's writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
 //! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
 //! far), appends the effects in one transaction, commits, applies the effects to the store, and wakes the
 //! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer
@@ -35,8 +36,9 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`limits`] every bound, [`clients`] who is connected, [`stats`] what INFO counts, [`slowlog`] and [`latency`]
-//! what took long; [`glob`] matches patterns.
+//! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
+//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
+//! filling the log.
 //!
 //! # Invariants
 //!
@@ -51,7 +53,8 @@
 //!    why.
 //! 4. **A read never waits for the disk,** except for the same connection's own writes before it. Replies keep
 //!    the order of the requests.
-//! 5. **Nobody sees half of a command.** Readers take one moment of the store, and the writer applies whole ops.
+//! 5. **Nobody sees half of a command.** Readers take one moment of the store, and the writer applies whole ops. A reply
+//!    that is written in parts shows one moment, too.
 //! 6. **What has ended is never counted or shown,** to the millisecond, whether or not it was swept yet. Time does not
 //!    run back, whatever the clock does.
 //! 7. **Start-up serves all or nothing:** `-LOADING` until the replay is complete. A damaged, foreign or newer
@@ -79,6 +82,7 @@ pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod memory;
 pub mod monitor;
 pub mod op;
 pub mod outbox;
@@ -86,6 +90,7 @@ pub mod pubsub;
 pub mod reply;
 pub mod request;
 pub mod resp;
+pub mod seldom;
 pub mod server;
 pub mod settings;
 pub mod slowlog;

@@ -48,6 +48,36 @@ pub const SUBSCRIPTIONS: usize = 64 * 1024;
 /// What the names of these may take.
 pub const SUBSCRIPTION_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of requests that wait for the writer, or are with it, at once. A batch that would bring them beyond waits until
+/// others are answered, and its connection reads nothing more meanwhile. One that is larger waits until it is alone.
+pub const QUEUED_BYTES: usize = 256 * 1024 * 1024;
+
+/// What the writer answers a batch, beside the last of its replies. The connection sends them, and asks for the rest
+/// anew: a GET of a few bytes, behind a write and so in the writer's hands, may answer [`ARGUMENT_BYTES`].
+pub const BATCH_REPLY_BYTES: usize = 1024 * 1024;
+
+/// The same between MULTI and EXEC, whose reply is one: what comes behind is refused.
+pub const TRANSACTION_REPLY_BYTES: usize = REQUEST_BYTES;
+
+/// Members that SPOP draws before its turn, while nobody may write. Where more are asked for, the writer chooses.
+pub const DRAWN_MEMBERS: usize = 1024;
+
+/// What SRANDMEMBER answers with repetitions: a request of a few bytes may ask for any number, and nobody can write while
+/// they are drawn. Above a million and a half of UUIDs.
+pub const REPEATED_DRAWS_BYTES: usize = 64 * 1024 * 1024;
+
+/// SQLite's page cache, its default. Beside it, SQLite holds twice the largest row while that is written.
+pub const SQLITE_CACHE_BYTES: usize = 2000 * 1024;
+
+/// Least value of `client-query-buffer-limit` and `proto-max-bulk-len`, as in Redis.
+pub const LEAST_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// How often the server looks for clients that were idle too long, and at the memory in use.
+pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Time between two lines of the log of one kind that clients cause, however many of them do.
+pub const REPEATED_LOG: Duration = Duration::from_secs(10);
+
 /// What waits to be pushed to one client where `client-output-buffer-limit` sets no hard limit.
 pub const OUTBOX_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -91,6 +121,54 @@ pub const APPLY_EFFECTS: usize = 256;
 /// where much is taken out of them. The store is locked for so long: the benchmark `expiry` measured 0.1 ms where few
 /// entries of each segment end and where all do, 0.3 in between, so that no reader waits for a millisecond.
 pub const SWEEP_SEGMENTS: usize = 64;
+
+/// Members of a set from which on SMEMBERS is streamed: fewer are copied while nobody waits for long (some tenths of
+/// a millisecond), and their reply is not much more than what is gathered anyway.
+pub const STREAMED_MEMBERS: usize = 4 * 1024;
+
+/// What is gathered of a streamed reply before it is written out and others have their turn. (Measured: with
+/// [`OUTPUT_BYTES`], which saves a sixth of the time, those who ask beside it wait twice as long.)
+pub const STREAMED_BYTES: usize = 16 * 1024;
+
+/// What a walk hands out while it holds the store, unless one member alone is longer; some two hundred members at most.
+pub const WALK_STEP_BYTES: usize = 16 * 1024;
+
+/// Walks at once: what the writer has to look at for each change of a set that all of them walk. SMEMBERS of a large
+/// set is refused beyond.
+pub const WALKS: usize = 256;
+
+/// What all walks together note of the changes behind them. Where it is more, the one that notes most is lost, and its
+/// client's connection with it.
+pub const WALK_SAVED_BYTES: usize = 256 * 1024 * 1024;
+
+/// What the sets take together that were removed while they are walked, and are kept for that: memory that they took
+/// before. That of ten million token ids has room. The walks of one that has none are lost.
+pub const WALK_REMOVED_BYTES: usize = 1024 * 1024 * 1024;
+
+/// How often a client that takes nothing is looked at, whether its walk was lost.
+pub const WALK_CHECK: Duration = Duration::from_millis(100);
+
+/// Share of what the rows of the journal would take that say what is so, above which compaction begins: Redis rewrites
+/// its file at 200. With 175, and the pace below, the file stays below 2.5 times that under any load, if what it finds
+/// first is all still so.
+pub const COMPACT_ABOVE_PERCENT: u64 = 175;
+
+/// What the journal may take beside that before compaction begins: a small file is not worth it.
+pub const COMPACT_SLACK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Rows that a step of compaction takes away, at least; a time stamp ends it. Commits wait for one, about a millisecond.
+pub const COMPACT_ROWS: usize = 512;
+
+/// Rows that compaction looks at for each that is written. Where all that is still so stands in front, the journal grows
+/// by a quarter of it until compaction is through; then two of five rows say nothing any more, and it shrinks.
+pub const COMPACT_PACE: u64 = 4;
+
+/// Pages of the data file that may be empty before some are given back to the file system, beside an eighth of all: those
+/// that come are written into them.
+pub const KEPT_PAGES: u64 = 1024;
+
+/// Pages that are given back at once. Each takes the place of one that is moved from the end of the file.
+pub const PAGES_GIVEN_BACK: u64 = 128;
 
 /// Rows between two time stamps in the journal: what a query walks back, at most, to tell when a row was
 /// written.
@@ -137,4 +215,7 @@ const _: () = assert!(UNAUTHENTICATED_ARGUMENTS < REQUEST_ARGUMENTS);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_BYTES < ARGUMENT_BYTES);
 const _: () = assert!(OUTPUT_BYTES < UNANSWERED_BYTES);
 const _: () = assert!(COMMIT_BYTES < TRANSACTION_BYTES);
+const _: () = assert!(QUEUED_BYTES < u32::MAX as usize, "permits are counted in u32");
+const _: () = assert!(BATCH_REPLY_BYTES < COMMIT_BYTES);
+const _: () = assert!(LEAST_REQUEST_BYTES > LINE_BYTES && LEAST_REQUEST_BYTES <= ARGUMENT_BYTES);
 const _: () = assert!(DATABASES as usize <= 64);

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use revoked::command::About;
 use revoked::config::{self, Config, Logformat, Loglevel};
 use revoked::journal::{OpenError, Opened, sqlite_version};
+use revoked::memory;
 use revoked::server::{self, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,10 @@ use tokio::sync::oneshot;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, reload};
+
+/// What `maxmemory` and INFO are told by.
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Why the program ends; the numbers are those of `sysexits.h`.
 mod exit {
@@ -30,6 +35,8 @@ mod exit {
 struct Failure(u8, String);
 
 fn main() -> ExitCode {
+    // Compiled in only for tests; a daemon that is installed doesn't look at FAILPOINTS.
+    let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
     let config = match config::from_sources(std::env::args_os(), std::env::vars_os(), &version) {
         Ok(config) => config,

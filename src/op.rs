@@ -209,6 +209,72 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether memory is needed to make it: what is refused at `maxmemory`. What only takes away, or moves, is not.
+    #[must_use]
+    pub fn needs_memory(&self) -> bool {
+        match self {
+            Self::Sadd { .. }
+            | Self::Saddex { .. }
+            | Self::Sstore { .. }
+            | Self::Copy { .. }
+            | Self::Set { .. }
+            | Self::Mset { .. }
+            | Self::Msetnx { .. }
+            | Self::Append { .. }
+            | Self::Setrange { .. }
+            | Self::Incrby { .. }
+            | Self::Incrbyfloat { .. } => true,
+            Self::ExpireMembers { .. }
+            | Self::Srem { .. }
+            | Self::Spop { .. }
+            | Self::Smove { .. }
+            | Self::Del { .. }
+            | Self::Expire { .. }
+            | Self::Persist { .. }
+            | Self::Rename { .. }
+            | Self::Move { .. }
+            | Self::Swapdb { .. }
+            | Self::Flushdb
+            | Self::Flushall
+            | Self::Getdel { .. }
+            | Self::Getex { .. } => false,
+        }
+    }
+
+    /// About how many bytes of requests it holds on to.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let all = |strings: &[Bytes]| strings.iter().map(|string| size_of::<Bytes>() + string.len()).sum();
+        match self {
+            Self::Sadd { key, members }
+            | Self::Saddex { key, members, .. }
+            | Self::ExpireMembers { key, members, .. }
+            | Self::Srem { key, members }
+            | Self::Spop { key, drawn: members, .. }
+            | Self::Sstore { destination: key, keys: members, .. } => key.len() + all(members),
+            Self::Del { keys } => all(keys),
+            Self::Mset { pairs } | Self::Msetnx { pairs } => {
+                pairs.iter().map(|(key, value)| 2 * size_of::<Bytes>() + key.len() + value.len()).sum()
+            }
+            Self::Set { key, value, .. }
+            | Self::Append { key, value }
+            | Self::Setrange { key, value, .. } => key.len() + value.len(),
+            Self::Smove { source, destination, member } => source.len() + destination.len() + member.len(),
+            Self::Rename { key: source, new_key: destination, .. }
+            | Self::Copy { source, destination, .. } => source.len() + destination.len(),
+            Self::Incrbyfloat { key, increment } => key.len() + increment.len(),
+            Self::Expire { key, .. }
+            | Self::Persist { key }
+            | Self::Move { key, .. }
+            | Self::Getdel { key }
+            | Self::Getex { key, .. }
+            | Self::Incrby { key, .. } => key.len(),
+            Self::Swapdb { .. } | Self::Flushdb | Self::Flushall => 0,
+        }
+    }
+}
+
 /// Which members SADDEX and its like touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberCondition {

@@ -1,5 +1,5 @@
 //! What the server sends a client unasked (messages of channels, lines of MONITOR) until the client takes it,
-//! and the limits from which a client that takes nothing is cut off.
+//! and the limits, for this and for replies, from which a client that takes nothing is cut off.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::limits::OUTBOX_BYTES;
 /// How much may wait for a client of some class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutputLimit {
-    /// More than this cuts the client off at once; 0 for [`OUTBOX_BYTES`].
+    /// More than this cuts the client off at once; 0 for no such limit, which for messages is [`OUTBOX_BYTES`].
     pub hard_bytes: u64,
     /// More than this for [`OutputLimit::soft_seconds`] cuts it off; 0 for no such limit.
     pub soft_bytes: u64,
@@ -31,8 +31,29 @@ impl OutputLimit {
         Some(Self::new(parse_memory(hard)?, parse_memory(soft)?, seconds.parse().ok()?))
     }
 
-    fn most_bytes(&self) -> u64 {
-        if self.hard_bytes == 0 { OUTBOX_BYTES } else { self.hard_bytes }
+    /// With a hard limit of at most [`OUTBOX_BYTES`] where there is none: for what comes whether or not the client takes
+    /// it.
+    fn for_messages(self) -> Self {
+        Self { hard_bytes: if self.hard_bytes == 0 { OUTBOX_BYTES } else { self.hard_bytes }, ..self }
+    }
+}
+
+/// What waits for a client, held against a limit from time to time.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    /// Since when it is more than the soft limit.
+    over_soft_limit_since: Option<Instant>,
+}
+
+impl Backlog {
+    /// Whether the client may stay, for which so many bytes wait now.
+    pub fn is_within(&mut self, limit: OutputLimit, bytes: u64, now: Instant) -> bool {
+        let is_over = limit.soft_bytes > 0 && bytes > limit.soft_bytes;
+        let since = is_over.then(|| self.over_soft_limit_since.unwrap_or(now));
+        self.over_soft_limit_since = since;
+        let allowed = Duration::from_secs(limit.soft_seconds);
+        let is_too_long = since.is_some_and(|since| now.saturating_duration_since(since) > allowed);
+        !is_too_long && (limit.hard_bytes == 0 || bytes <= limit.hard_bytes)
     }
 }
 
@@ -45,11 +66,11 @@ impl fmt::Display for OutputLimit {
 /// The limits of each class of clients: Redis's `client-output-buffer-limit`, with its defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputLimits {
-    /// For the lines of MONITOR. Replies wait for their client, and make it wait in turn.
+    /// For replies, and the lines of MONITOR.
     pub normal: OutputLimit,
     /// For replicas; there are none.
     pub replica: OutputLimit,
-    /// For messages of channels.
+    /// For subscribers.
     pub pubsub: OutputLimit,
 }
 
@@ -124,8 +145,7 @@ struct Queue {
     bytes: u64,
     /// That of the last message.
     limit: OutputLimit,
-    /// Since when it holds more than the soft limit.
-    over_soft_limit_since: Option<Instant>,
+    backlog: Backlog,
     /// The client was cut off: nothing is kept for it any more.
     is_closed: bool,
 }
@@ -157,7 +177,7 @@ impl Outbox {
             taken += 1;
         }
         if queue.bytes <= queue.limit.soft_bytes {
-            queue.over_soft_limit_since = None;
+            queue.backlog = Backlog::default();
         }
         if queue.messages.is_empty() {
             queue.messages = VecDeque::new();
@@ -183,12 +203,7 @@ impl Outbox {
 
 impl Queue {
     fn keep_within_limit(&mut self, now: Instant) -> bool {
-        let has_soft_limit = self.limit.soft_bytes > 0 && self.bytes > self.limit.soft_bytes;
-        let since = has_soft_limit.then(|| self.over_soft_limit_since.unwrap_or(now));
-        self.over_soft_limit_since = since;
-        let allowed = Duration::from_secs(self.limit.soft_seconds);
-        let is_too_long = since.is_some_and(|since| now.saturating_duration_since(since) > allowed);
-        if self.bytes > self.limit.most_bytes() || is_too_long {
+        if !self.backlog.is_within(self.limit.for_messages(), self.bytes, now) {
             *self = Self { is_closed: true, ..Self::default() };
         }
         !self.is_closed

@@ -47,6 +47,25 @@ impl Reply {
         Self::Integer(count as i64)
     }
 
+    /// About how many bytes it holds, beside those that every reply takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let all = |replies: &[Self]| replies.iter().map(|reply| size_of::<Self>() + reply.bytes()).sum();
+        match self {
+            Self::Simple(_) | Self::Integer(_) | Self::Null | Self::NullArray | Self::Error(_) => 0,
+            Self::Bulk(string) => string.len(),
+            Self::Text(text) => text.len(),
+            Self::Strings(strings) | Self::StringSet(strings) => {
+                strings.bytes() + strings.len() * size_of::<usize>()
+            }
+            Self::Array(replies) | Self::Set(replies) => all(replies),
+            Self::Map(pairs) => {
+                pairs.iter().map(|(name, value)| 2 * size_of::<Self>() + name.bytes() + value.bytes()).sum()
+            }
+            Self::Pushes(messages) => messages.iter().map(|message| all(message)).sum(),
+        }
+    }
+
     /// A bulk string with a copy of `text`.
     #[must_use]
     pub fn bulk(text: impl Into<Vec<u8>>) -> Self {
@@ -177,6 +196,10 @@ pub enum Error {
     ReplyTooLong,
     /// A transaction that would change more than one commit may hold.
     TransactionTooLarge,
+    /// A transaction whose replies would be more than one reply may hold.
+    TransactionAnswersTooMuch,
+    /// A command that needs memory, beyond `maxmemory`.
+    OutOfMemory,
     /// SINTERCARD of no keys.
     NumkeysNotPositive,
     /// SINTERCARD of more keys than there are arguments.
@@ -246,6 +269,8 @@ pub enum Error {
     TooManyQueued,
     /// More keys than one client may watch.
     TooManyWatched,
+    /// More clients at once that are sent the members of large sets than there may be.
+    TooManyWalks,
     /// Another command than a subscriber that speaks RESP2 may send, by its full name.
     NotWhileSubscribed(&'static str),
     /// More channels and patterns than one client may be subscribed to, or longer ones.
@@ -289,6 +314,8 @@ pub enum Error {
     NoShutdownInProgress,
     /// SAVE that failed, for this reason.
     CheckpointFailed(String),
+    /// BGREWRITEAOF while another is under way.
+    CompactionInProgress,
     /// BGSAVE while another is under way.
     SaveInProgress,
     /// The server is on its way out and takes no more writes.
@@ -384,6 +411,10 @@ impl fmt::Display for Error {
             Self::TransactionTooLarge => {
                 f.write_str("ERR the transaction changes too much. This command was not executed.")
             }
+            Self::TransactionAnswersTooMuch => {
+                f.write_str("ERR the transaction's replies are too long. This command was not executed.")
+            }
+            Self::OutOfMemory => f.write_str("OOM command not allowed when used memory > 'maxmemory'."),
             Self::NumkeysNotPositive => f.write_str("ERR numkeys should be greater than 0"),
             Self::NumkeysTooGreat => f.write_str("ERR Number of keys can't be greater than number of args"),
             Self::LimitNegative => f.write_str("ERR LIMIT can't be negative"),
@@ -441,6 +472,9 @@ impl fmt::Display for Error {
             }
             Self::TooManyQueued => f.write_str("ERR too many commands are queued, or too long ones"),
             Self::TooManyWatched => f.write_str("ERR too many keys are watched"),
+            Self::TooManyWalks => f.write_str(
+                "ERR too many clients are being sent the members of large sets; try again, or use SSCAN",
+            ),
             Self::NotWhileSubscribed(name) => write!(
                 f,
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
@@ -472,6 +506,9 @@ impl fmt::Display for Error {
             Self::NoShutdownInProgress => f.write_str("ERR No shutdown in progress."),
             Self::CheckpointFailed(why) => {
                 write!(f, "ERR the checkpoint failed: {why}. What was acknowledged is on disk all the same")
+            }
+            Self::CompactionInProgress => {
+                f.write_str("ERR Background append only file rewriting already in progress")
             }
             Self::SaveInProgress => f.write_str("ERR Background save already in progress"),
             Self::ShuttingDown => f.write_str("ERR The server is shutting down, nothing was changed"),

@@ -105,6 +105,12 @@ impl OwnedRequest {
         Self { chunk: chunk.into(), spans: spans.into() }
     }
 
+    /// How many bytes its arguments take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.spans.iter().map(|span| size_of::<Span>() + (span.end - span.start) as usize).sum()
+    }
+
     /// The request, to be executed.
     #[must_use]
     pub fn as_request(&self) -> Request<'_> {

@@ -5,21 +5,25 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
-use crate::connection::{self, Pause, Services};
+use crate::connection::{self, Pause, Repeated, Services};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
-use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, RESERVED_FILES};
+use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, HOUSEKEEPING, RESERVED_FILES};
+use crate::memory;
 use crate::monitor::Monitors;
 use crate::pubsub::PubSub;
 use crate::reply::Error;
+use crate::seldom::Seldom;
 use crate::settings::Settings;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
@@ -88,6 +92,9 @@ pub async fn run(
     options: Options,
     ended: impl Future<Output = ()>,
 ) -> Result<(), OpenError> {
+    if options.config.maxmemory > 0 && memory::used().is_none() {
+        tracing::warn!("maxmemory has no effect: how much memory is in use is not known in this program");
+    }
     let settings = Arc::new(Settings::default());
     let stats = Arc::new(Stats::with_settings(command::rows().count(), Arc::clone(&settings)));
     let store = Arc::new(Store::default());
@@ -116,13 +123,20 @@ pub async fn run(
         journal: journal.clone(),
         pause: Pause::default(),
         shutdown: watch::Sender::new(false),
+        repeated: Repeated::default(),
     });
+    tokio::spawn(housekeeping(Arc::clone(&services)));
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let failures = Arc::<Seldom>::default();
     for listener in listeners {
-        let acceptor = Acceptor { services: Arc::clone(&services), alive: alive.clone() };
+        let acceptor = Acceptor {
+            services: Arc::clone(&services),
+            alive: alive.clone(),
+            failures: Arc::clone(&failures),
+        };
         tokio::spawn(acceptor.run(listener));
     }
     drop(alive);
@@ -172,6 +186,10 @@ fn parameters(
             possible if possible < wanted => Err(possible),
             _ => Ok(()),
         }),
+        maxmemory: Box::new(|bytes| match memory::used() {
+            None if bytes > 0 => Err("how much memory is in use is not known in this program".to_owned()),
+            _ => Ok(()),
+        }),
         appendfsync: Box::new(move |appendfsync| policy.set(sync_policy(appendfsync))),
         client_output_buffer_limit: Box::new(move |limits| {
             pubsub.set_output_limit(limits.pubsub);
@@ -182,9 +200,31 @@ fn parameters(
     config::Live::new(config, Arc::clone(settings), hooks)
 }
 
+/// Once a second until the server ends: ends the connections of clients that were idle for too long, and looks at how much
+/// memory is in use, for its peak.
+async fn housekeeping(services: Arc<Services>) {
+    let mut shutdown = services.shutdown.subscribe();
+    let mut seconds = tokio::time::interval(HOUSEKEEPING);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|&is_ending| is_ending) => return,
+            _ = seconds.tick() => {}
+        }
+        let Environment { clients, settings, .. } = &services.environment;
+        clients.tick();
+        if let Some(timeout) = settings.timeout_seconds() {
+            clients.end_idle(timeout);
+        }
+        let _ = memory::peak();
+    }
+}
+
 struct Acceptor {
     services: Arc<Services>,
     alive: mpsc::Sender<()>,
+    failures: Arc<Seldom>,
 }
 
 impl Acceptor {
@@ -200,7 +240,9 @@ impl Acceptor {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) => {
                     // Out of file descriptors, most likely: trying at once would only fail at once.
-                    tracing::warn!(%error, "Accepting a connection failed");
+                    if let Some(left_out) = self.failures.may_log(Instant::now()) {
+                        tracing::warn!(%error, left_out, "Accepting a connection failed: it is tried again");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

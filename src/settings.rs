@@ -6,16 +6,25 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::limits::{ARGUMENT_BYTES, REQUEST_BYTES};
+use crate::memory;
+use crate::outbox::OutputLimits;
 use crate::reply::Error;
 
-/// The settings of one server. What is made by `default` is turned off, but for `maxclients`, which is 0.
+/// The settings of one server. What is made by `default` is turned off, or as wide as it can be, but for `maxclients`,
+/// which is 0.
 #[derive(Default)]
 pub struct Settings {
     /// Most clients at once.
     pub maxclients: AtomicUsize,
     /// Most entries that SLOWLOG keeps.
     pub slowlog_max_len: AtomicUsize,
+    /// Most bytes in use from which on writes that need memory are refused; 0 for however many there are.
+    pub maxmemory: AtomicU64,
     tcp_keepalive_seconds: AtomicU64,
+    timeout_seconds: AtomicU64,
+    request: RequestBounds,
+    output_limits: RwLock<OutputLimits>,
     slowness: Slowness,
     requirepass: RwLock<Option<Arc<str>>>,
 }
@@ -38,7 +47,74 @@ impl Default for Slowness {
     }
 }
 
+/// What one request may be, in bytes.
+#[derive(Debug)]
+struct RequestBounds {
+    /// `proto-max-bulk-len`.
+    argument: AtomicUsize,
+    /// `client-query-buffer-limit`.
+    whole: AtomicUsize,
+}
+
+impl Default for RequestBounds {
+    fn default() -> Self {
+        Self { argument: AtomicUsize::new(ARGUMENT_BYTES), whole: AtomicUsize::new(REQUEST_BYTES) }
+    }
+}
+
 impl Settings {
+    /// Whether more memory is in use than may be. Costs next to nothing where there is no such bound, and otherwise a
+    /// look at what each thread has counted.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        let most = self.maxmemory.load(Relaxed);
+        most > 0 && memory::used().is_some_and(|used| used > most)
+    }
+
+    /// For how many seconds a client may do nothing; none for however long.
+    #[must_use]
+    pub fn timeout_seconds(&self) -> Option<u64> {
+        Some(self.timeout_seconds.load(Relaxed)).filter(|&seconds| seconds > 0)
+    }
+
+    /// Sets [`Settings::timeout_seconds`]; 0 for none.
+    pub fn set_timeout(&self, seconds: u64) {
+        self.timeout_seconds.store(seconds, Relaxed);
+    }
+
+    /// Most bytes of one argument.
+    #[must_use]
+    pub fn argument_bytes(&self) -> usize {
+        self.request.argument.load(Relaxed)
+    }
+
+    /// Sets [`Settings::argument_bytes`].
+    pub fn set_argument_bytes(&self, bytes: usize) {
+        self.request.argument.store(bytes, Relaxed);
+    }
+
+    /// Most bytes of one request as it stands on the wire.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        self.request.whole.load(Relaxed)
+    }
+
+    /// Sets [`Settings::request_bytes`].
+    pub fn set_request_bytes(&self, bytes: usize) {
+        self.request.whole.store(bytes, Relaxed);
+    }
+
+    /// How much may wait for a client of each class.
+    #[must_use]
+    pub fn output_limits(&self) -> OutputLimits {
+        *self.output_limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets [`Settings::output_limits`].
+    pub fn set_output_limits(&self, limits: OutputLimits) {
+        *self.output_limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
     /// The silence after which a new connection is probed; none for never.
     #[must_use]
     pub fn tcp_keepalive(&self) -> Option<Duration> {
@@ -116,7 +192,11 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("maxclients", &self.maxclients)
             .field("slowlog_max_len", &self.slowlog_max_len)
+            .field("maxmemory", &self.maxmemory)
             .field("tcp_keepalive_seconds", &self.tcp_keepalive_seconds)
+            .field("timeout_seconds", &self.timeout_seconds)
+            .field("request", &self.request)
+            .field("output_limits", &self.output_limits())
             .field("slowness", &self.slowness)
             .finish_non_exhaustive()
     }

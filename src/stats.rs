@@ -38,6 +38,7 @@ pub struct Stats {
     pub journal: JournalStats,
     /// What took long.
     pub latency: Latency,
+    settings: Arc<Settings>,
 }
 
 /// A number that only grows, until it is reset.
@@ -159,6 +160,20 @@ pub struct JournalStats {
     pub last_checkpoint_failed: AtomicBool,
     /// Whether BGSAVE is writing a checkpoint.
     pub is_saving_in_background: AtomicBool,
+    /// Whether compaction is under way that was asked for.
+    pub is_compacting: AtomicBool,
+    /// Whether the last compaction that was asked for failed.
+    pub last_compaction_failed: AtomicBool,
+    /// Rows that compaction has taken away.
+    pub rows_removed: Counter,
+    /// Rows that compaction has written again.
+    pub rows_restated: Counter,
+    /// Rows that there are.
+    pub rows: AtomicU64,
+    /// What they take in the file, about, and what those would that say what is so.
+    pub used_bytes: AtomicU64,
+    /// The latter.
+    pub live_bytes: AtomicU64,
     /// Why writes are refused at present, if they are.
     problem: Mutex<Option<String>>,
 }
@@ -202,8 +217,14 @@ impl Stats {
             expired_keys: Counter::default(),
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             journal,
-            latency: Latency::new(settings),
+            latency: Latency::new(Arc::clone(&settings)),
+            settings,
         }
+    }
+
+    /// Whether more memory is in use than may be.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.settings.is_out_of_memory()
     }
 
     /// Begins again with what CONFIG RESETSTAT resets in Redis: the counters of clients, keys and commands.

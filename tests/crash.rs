@@ -1,315 +1,256 @@
 //! `kill -9` under load: what was acknowledged is there after the restart, whatever `appendfsync` says.
 //!
-//! Each connection writes members and strings that no other one touches, some of which end, some of them several at
-//! once in a transaction, and keeps a ledger of what it sent and what was answered. What the restarted daemon has of
-//! them must be what some beginning of the ledger leaves behind: one that holds all that was acknowledged, with the ends
-//! that it was given, and no half of a command or of a transaction.
+//! Each of 32 connections writes members and strings that no other one touches, some of which end, some of them several at
+//! once in a transaction, and keeps a ledger of what it sent and what was answered; checkpoints and compactions run
+//! meanwhile. What the restarted daemon has of them must be what some beginning of the ledger leaves behind: one that
+//! holds all that was acknowledged, with the ends that it was given, and no half of a command or of a transaction.
 //!
-//! `REVOKED_CRASH_ROUNDS=200` makes more crashes than the usual few; `REVOKED_CRASH_SEED` repeats what a failed
+//! The daemon dies at random moments, amid a checkpoint or a compaction that was asked for, and at each of the writer's
+//! failpoints (`revoked::journal::failpoints`), those of the replay included.
+//!
+//! `REVOKED_CRASH_ROUNDS=200 cargo test --test crash -- --nocapture` makes ten times as many crashes as the usual 20 or so
+//! under load, and says how many commands were acknowledged before them; `REVOKED_CRASH_SEED` repeats what a failed
 //! test did, as far as the threads' timing allows.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::SystemTime;
 
 use fastrand::Rng;
+use revoked::journal::failpoints::{self, MOMENTS};
 
-use support::process::{Client, Daemon, Frame, Home, encode, free_port, simple, strings};
+use support::ledger::{
+    Found, Held, Ledger, Load, Place, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
+};
+use support::process::{Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, strings};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 32;
 
-/// Members of a connection in each of its sets: few, so that adding and removing meet.
-const MEMBERS: usize = 40;
-
-/// Strings of a connection.
-const STRINGS: usize = 10;
-
-/// What a connection may have acknowledged, all together, before the crash.
+/// What all connections together may have acknowledged before the crash.
 const MOST_COMMANDS: usize = 2_000;
 
-const MOST_PIPELINED: usize = 32;
+/// What they may have acknowledged between a command that has the file rewritten and the crash.
+const MOST_COMMANDS_AMID: usize = 200;
 
-/// Between two ends that are far away: longer than it takes to ask for them.
-const FAR_STEP_MS: i64 = 600_000;
+/// How often a failpoint may be passed before it is one to die at.
+const MOST_PASSED: usize = 50;
 
 /// A file grows with each crash and is replayed twice: after so many, another is begun.
 const CRASHES_OF_A_FILE: usize = 20;
 
-/// A key, and a member if it is a set's.
-type Place = (String, Option<String>);
-
-type State = BTreeMap<Place, Held>;
-
-/// A string (of a member: an empty one), and when it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    string: String,
-    ends_ms: Option<i64>,
+/// A data file, and what its clients know of it.
+struct Installation {
+    home: Home,
+    /// Of each connection.
+    ledgers: Vec<Ledger>,
+    /// Crashes so far, and the commands that were acknowledged before them.
+    crashes: usize,
+    acknowledged: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Change {
-    /// SADD, or PSADDEXAT.
-    Add { key: String, members: Vec<String>, ends_ms: Option<i64> },
-    /// PEXPIREMEMBERAT, of a member that is there.
-    End { key: String, member: String, ends_ms: i64 },
-    /// SREM.
-    Remove { key: String, members: Vec<String> },
-    /// SET, or SET PXAT.
-    Set { key: String, string: String, ends_ms: Option<i64> },
-    /// DEL.
-    Delete { keys: Vec<String> },
-}
-
-impl Change {
-    fn encode(&self) -> Vec<u8> {
-        let text = |ends_ms: &Option<i64>| ends_ms.map(|ms| ms.to_string());
-        let words = match self {
-            Self::Add { key, members, ends_ms } => {
-                let name = if ends_ms.is_some() { "PSADDEXAT" } else { "SADD" };
-                let start = [name.to_owned(), key.clone()].into_iter().chain(text(ends_ms));
-                start.chain(members.iter().cloned()).collect()
-            }
-            Self::End { key, member, ends_ms } => {
-                vec!["PEXPIREMEMBERAT".to_owned(), key.clone(), member.clone(), ends_ms.to_string()]
-            }
-            Self::Remove { key, members } => [&["SREM".to_owned(), key.clone()], &members[..]].concat(),
-            Self::Set { key, string, ends_ms } => {
-                let start = ["SET".to_owned(), key.clone(), string.clone()];
-                let end = text(ends_ms).into_iter().flat_map(|ms| ["PXAT".to_owned(), ms]);
-                start.into_iter().chain(end).collect()
-            }
-            Self::Delete { keys } => [&["DEL".to_owned()], &keys[..]].concat(),
-        };
-        encode(&words)
+impl Installation {
+    fn new(options: &[&str]) -> Self {
+        let ledgers = std::iter::repeat_with(Ledger::default).take(CONNECTIONS).collect();
+        Self { home: Home::with_options(options), ledgers, crashes: 0, acknowledged: 0 }
     }
 
-    /// Does what the daemon should do. Returns what it should answer; `OK` counts as one.
-    fn apply(&self, state: &mut State) -> i64 {
-        let member = |key: &String, member: &String| (key.clone(), Some(member.clone()));
-        match self {
-            Self::Add { key, members, ends_ms } => {
-                let held = Held { string: String::new(), ends_ms: *ends_ms };
-                let mut add = |name| i64::from(state.insert(member(key, name), held.clone()).is_none());
-                members.iter().map(&mut add).sum()
+    /// Has all connections write until `kill` has ended the daemon, which is given one message for each command that is
+    /// acknowledged.
+    fn crash(&mut self, daemon: Daemon, rng: &mut Rng, kill: impl FnOnce(Daemon, &Receiver<()>)) {
+        let port = daemon.port;
+        let (acknowledge, acknowledged) = mpsc::channel();
+        thread::scope(|scope| {
+            for (connection, ledger) in self.ledgers.iter_mut().enumerate() {
+                let (mut load, acknowledge) = (Load::new(connection, rng.fork()), acknowledge.clone());
+                scope.spawn(move || {
+                    // It may be dead already, and at the latest the load ends with it.
+                    let Ok(client) = Client::connect(port) else { return };
+                    let told = || _ = acknowledge.send(());
+                    while load.step(&client, ledger, told).is_ok() {}
+                });
             }
-            Self::End { key, member: name, ends_ms } => {
-                let held = Held { string: String::new(), ends_ms: Some(*ends_ms) };
-                i64::from(state.insert(member(key, name), held).is_some())
+            drop(acknowledge);
+            scope.spawn(move || keep_rewriting(port));
+            kill(daemon, &acknowledged);
+        });
+        self.crashes += 1;
+    }
+
+    /// Crashes after so many commands, to have something in the file.
+    fn fill(&mut self, rng: &mut Rng) {
+        let daemon = self.home.start();
+        self.crash(daemon, rng, |daemon, acknowledged| {
+            wait_for(acknowledged, MOST_COMMANDS);
+            daemon.kill();
+        });
+        self.restart_and_check();
+    }
+
+    /// Returns the number of rows that were replayed.
+    fn restart_and_check(&mut self) -> usize {
+        let daemon = self.home.start();
+        self.check(&daemon);
+        rows_loaded(&daemon)
+    }
+
+    /// What the daemon has must be what a beginning of each ledger leaves behind. It is where the next ones start.
+    fn check(&mut self, daemon: &Daemon) {
+        for (ledger, found) in self.ledgers.iter_mut().zip(found(daemon)) {
+            let left = ledger.check(&found).unwrap_or_else(|broken| {
+                panic!("crash {}: {}", self.crashes, broken.replace(&padding(), "..."))
+            });
+            self.acknowledged += ledger.acknowledged.len();
+            *ledger = Ledger { before: left, ..Ledger::default() };
+        }
+    }
+
+    /// Starts the daemon with a failpoint at which it is to die. None, if it did so before it was ready.
+    fn start_to_die_at(&mut self, point: &str, passed: usize) -> Option<Daemon> {
+        loop {
+            let failpoints = format!("{point}={passed}*off->panic");
+            match self.home.launch_with_failpoints(free_port(), &failpoints).ready() {
+                Ok(daemon) => return Some(daemon),
+                Err(ended) if ended.code == Some(PORT_IN_USE) => {}
+                Err(ended) => {
+                    assert!(ended.log.contains(&died_at(point)), "{:?} {}", ended.code, ended.log);
+                    self.crashes += 1;
+                    return None;
+                }
             }
-            Self::Remove { key, members } => {
-                members.iter().map(|name| i64::from(state.remove(&member(key, name)).is_some())).sum()
-            }
-            Self::Set { key, string, ends_ms } => {
-                state.insert((key.clone(), None), Held { string: string.clone(), ends_ms: *ends_ms });
-                1
-            }
-            Self::Delete { keys } => {
-                let mut delete = |key: &String| {
-                    let before = state.len();
-                    state.retain(|(at, _), _| at != key);
-                    i64::from(state.len() < before)
-                };
-                keys.iter().map(&mut delete).sum()
-            }
+        }
+    }
+
+    fn report(&self, test: &str) {
+        println!("{test}: {} crashes behind {} acknowledged commands", self.crashes, self.acknowledged);
+    }
+}
+
+fn died_at(point: &str) -> String {
+    format!("failpoint {point} panic")
+}
+
+/// So that crashes fall into checkpoints and compactions, too.
+fn keep_rewriting(port: u16) {
+    let Ok(client) = Client::connect(port) else { return };
+    for command in ["SAVE", "BGREWRITEAOF"].into_iter().cycle() {
+        if client.send(&encode(&[command])).and_then(|()| client.receive()).is_err() {
+            return;
         }
     }
 }
 
-/// One change, or a transaction of several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Command(Vec<Change>);
-
-impl Command {
-    fn is_transaction(&self) -> bool {
-        self.0.len() > 1
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let changes = self.0.iter().flat_map(Change::encode);
-        if self.is_transaction() {
-            encode(&["MULTI"]).into_iter().chain(changes).chain(encode(&["EXEC"])).collect()
-        } else {
-            changes.collect()
+/// Crashes daemons on one file after another.
+fn crash_again_and_again(
+    test: &str,
+    options: &[&str],
+    times: usize,
+    kill: impl Fn(Daemon, &Receiver<()>, &mut Rng),
+) {
+    let mut rng = seeded(test);
+    for first in (0..times).step_by(CRASHES_OF_A_FILE) {
+        let mut installation = Installation::new(options);
+        for _ in first..times.min(first + CRASHES_OF_A_FILE) {
+            let mut chance = rng.fork();
+            let daemon = installation.home.start();
+            installation
+                .crash(daemon, &mut rng, |daemon, acknowledged| kill(daemon, acknowledged, &mut chance));
+            installation.restart_and_check();
         }
-    }
-
-    fn apply(&self, state: &mut State) -> Vec<i64> {
-        self.0.iter().map(|change| change.apply(state)).collect()
-    }
-
-    /// Takes the replies of one command.
-    fn receive(&self, client: &Client) -> io::Result<Vec<i64>> {
-        if !self.is_transaction() {
-            return Ok(vec![counted(&client.receive()?)]);
-        }
-        assert_eq!(client.receive()?, simple("OK"));
-        for _ in &self.0 {
-            assert_eq!(client.receive()?, simple("QUEUED"));
-        }
-        let reply = client.receive()?;
-        let Frame::Array(replies) = &reply else { panic!("{reply:?}") };
-        Ok(replies.iter().map(counted).collect())
+        installation.report(test);
     }
 }
 
-fn counted(reply: &Frame) -> i64 {
-    match reply {
-        Frame::Integer(count) => *count,
-        ok if *ok == simple("OK") => 1,
-        other => panic!("{other:?}"),
-    }
+/// Kills the daemon after as many commands as chance will have it.
+fn at_any_time(daemon: Daemon, acknowledged: &Receiver<()>, rng: &mut Rng) {
+    wait_for(acknowledged, rng.usize(1..MOST_COMMANDS));
+    daemon.kill();
 }
 
-/// What a daemon has of a connection's members and strings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
-    /// The ends of members were counted from the server's clock, and are not exact.
-    state: State,
-    /// When it began to be looked for, and was found.
-    from_ms: i64,
-    to_ms: i64,
+fn amid(command: &str, daemon: Daemon, acknowledged: &Receiver<()>, rng: &mut Rng) {
+    wait_for(acknowledged, rng.usize(1..MOST_COMMANDS));
+    let client = daemon.connect();
+    client.send(&encode(&[command])).unwrap();
+    // What was acknowledged and not yet looked at came before.
+    while acknowledged.try_recv().is_ok() {}
+    wait_for(acknowledged, rng.usize(..MOST_COMMANDS_AMID));
+    daemon.kill();
 }
 
-impl Found {
-    /// Whether this can be what is left of a state.
-    fn is_left_of(&self, state: &State) -> bool {
-        let is_left = |(place, held): (&Place, &Held)| match self.state.get(place) {
-            Some(found) => found.string == held.string && self.is_same_end(found.ends_ms, held.ends_ms),
-            None => held.ends_ms.is_some_and(|ms| ms <= self.to_ms),
-        };
-        let was_there = |place: &Place| state.get(place).is_some_and(|held| !self.had_ended(held));
-        state.iter().all(is_left) && self.state.keys().all(was_there)
-    }
-
-    fn is_same_end(&self, found: Option<i64>, ends_ms: Option<i64>) -> bool {
-        match (found, ends_ms) {
-            (Some(found), Some(ms)) => found.abs_diff(ms) <= self.from_ms.abs_diff(self.to_ms),
-            (found, ends_ms) => found == ends_ms,
-        }
-    }
-
-    fn had_ended(&self, held: &Held) -> bool {
-        held.ends_ms.is_some_and(|ms| ms <= self.from_ms)
-    }
-}
-
-/// What one connection did since the daemon was started.
-#[derive(Debug, Default)]
-struct Ledger {
-    /// What it had at the start.
-    before: State,
-    sent: Vec<Command>,
-    /// The replies to the first of what was sent.
-    acknowledged: Vec<Vec<i64>>,
-}
-
-impl Ledger {
-    /// What must be left of it where a daemon that keeps its promises can have left this, without what has ended.
-    fn check(&self, found: &Found) -> Result<State, String> {
-        let mut state = self.before.clone();
-        for (at, (command, reply)) in self.sent.iter().zip(&self.acknowledged).enumerate() {
-            let expected = command.apply(&mut state);
-            if *reply != expected {
-                return Err(format!("command {at} was answered {reply:?}, not {expected:?}: {command:?}"));
-            }
-        }
-        let promised = state.clone();
-        let in_flight = &self.sent[self.acknowledged.len()..];
-        let mut left_behind = std::iter::once(promised.clone()).chain(in_flight.iter().map(|command| {
-            command.apply(&mut state);
-            state.clone()
-        }));
-        if let Some(mut left) = left_behind.find(|state| found.is_left_of(state)) {
-            left.retain(|place, _| found.state.contains_key(place));
-            return Ok(left);
-        }
-        let is_lost = |(place, held): &(&Place, &Held)| {
-            held.ends_ms.is_none_or(|ms| ms > found.to_ms) && !found.state.contains_key(*place)
-        };
-        let is_too_many =
-            |(place, _): &(&Place, &Held)| promised.get(*place).is_none_or(|held| found.had_ended(held));
-        let differs = |(place, held): &(&Place, &Held)| {
-            let found_there = found.state.get(*place);
-            found_there
-                .is_some_and(|f| f.string != held.string || !found.is_same_end(f.ends_ms, held.ends_ms))
-        };
-        Err(format!(
-            "acknowledged, but lost: {:?}\nnot acknowledged or ended, but there: {:?}\nacknowledged, but different: \
-             {:?}\nin flight: {in_flight:?}",
-            promised.iter().filter(is_lost).collect::<Vec<_>>(),
-            found.state.iter().filter(is_too_many).collect::<Vec<_>>(),
-            promised.iter().filter(differs).collect::<Vec<_>>(),
-        ))
-    }
-}
-
-fn crash_again_and_again(appendfsync: &str) {
-    let mut rng = seeded(appendfsync);
-    for first in (0..rounds()).step_by(CRASHES_OF_A_FILE) {
-        let home = Home::with_options(&["--appendfsync", appendfsync]);
-        crash(&home, CRASHES_OF_A_FILE.min(rounds() - first), &mut rng);
-    }
-}
-
-/// Crashes the daemon that is fed by all connections so many times on one file.
-fn crash(home: &Home, times: usize, rng: &mut Rng) {
-    let mut states = vec![State::new(); CONNECTIONS];
-    for round in 0..times {
-        let ledgers = load_until_crash(home.start(), states, rng);
-        let daemon = home.start();
-        let left = |(connection, ledger): (usize, &Ledger)| {
-            let shown = |broken: String| broken.replace(&padding(), "...");
-            let left = ledger.check(&found(&daemon, connection));
-            left.unwrap_or_else(|broken| panic!("round {round}: {}", shown(broken)))
-        };
-        states = ledgers.iter().enumerate().map(left).collect();
-        daemon.kill();
-    }
+fn wait_for(acknowledged: &Receiver<()>, commands: usize) {
+    let came = acknowledged.iter().take(commands).count();
+    assert_eq!(came, commands, "the daemon ended by itself");
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_always() {
-    crash_again_and_again("always");
+    crash_again_and_again("always", &["--appendfsync", "always"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_everysec() {
-    crash_again_and_again("everysec");
+    crash_again_and_again("everysec", &["--appendfsync", "everysec"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
 fn a_crash_loses_nothing_with_appendfsync_no() {
-    crash_again_and_again("no");
+    crash_again_and_again("no", &["--appendfsync", "no"], rounds().div_ceil(4), at_any_time);
 }
 
 #[test]
-fn a_crash_while_starting_loses_nothing() {
-    let home = Home::new();
-    let mut rng = seeded("starting");
-    let ledgers = load_until_crash(home.start(), vec![State::new(); CONNECTIONS], &mut rng);
+fn a_crash_amid_a_checkpoint_loses_nothing() {
+    crash_again_and_again("checkpoint", &[], rounds().div_ceil(8), |daemon, acknowledged, rng| {
+        amid("BGSAVE", daemon, acknowledged, rng);
+    });
+}
+
+#[test]
+fn a_crash_amid_a_compaction_loses_nothing() {
+    crash_again_and_again("compaction", &[], rounds().div_ceil(8), |daemon, acknowledged, rng| {
+        amid("BGREWRITEAOF", daemon, acknowledged, rng);
+    });
+}
+
+#[test]
+fn a_crash_at_each_failpoint_loses_nothing() {
+    let mut rng = seeded("failpoints");
+    for _ in 0..rounds().div_ceil(20) {
+        let mut installation = Installation::new(&[]);
+        // A replay to die in needs rows.
+        installation.fill(&mut rng);
+        for point in MOMENTS {
+            let passed = if *point == failpoints::REPLAYED { 0 } else { rng.usize(..MOST_PASSED) };
+            if let Some(daemon) = installation.start_to_die_at(point, passed) {
+                installation.crash(daemon, &mut rng, |daemon, _| {
+                    let ended = daemon.ended();
+                    assert!(ended.log.contains(&died_at(point)), "{point}: {}", ended.log);
+                });
+            }
+            installation.restart_and_check();
+        }
+        installation.report("failpoints");
+    }
+}
+
+#[test]
+fn crashes_anywhere_in_the_replay_lose_nothing() {
+    let mut rng = seeded("replay");
+    let mut installation = Installation::new(&[]);
+    installation.fill(&mut rng);
+    let rows = installation.restart_and_check();
     for _ in 0..rounds() {
-        let daemon = home.launch(free_port());
-        // The first line; the replay is yet to come, or under way.
-        daemon.wait_for_log("process");
-        daemon.kill();
+        let daemon = installation.start_to_die_at(failpoints::REPLAY_ROW, rng.usize(..rows));
+        assert!(daemon.is_none(), "it got through the replay");
     }
-    let daemon = home.start();
-    for (connection, ledger) in ledgers.iter().enumerate() {
-        ledger.check(&found(&daemon, connection)).unwrap();
-    }
+    installation.restart_and_check();
+    installation.report("replay");
 }
 
 #[test]
 fn a_crash_of_the_very_first_start_leaves_a_file_that_starts() {
-    for _ in 0..rounds() {
+    for _ in 0..rounds().div_ceil(4) {
         let home = Home::new();
         let daemon = home.launch(free_port());
         daemon.wait_for_log("process");
@@ -318,185 +259,57 @@ fn a_crash_of_the_very_first_start_leaves_a_file_that_starts() {
     }
 }
 
-/// Has all connections write until so much was acknowledged as chance will have it, and then kills the daemon.
-fn load_until_crash(daemon: Daemon, states: Vec<State>, rng: &mut Rng) -> Vec<Ledger> {
-    let (crash, due) = mpsc::channel();
-    let until_crash = AtomicUsize::new(rng.usize(1..MOST_COMMANDS));
-    thread::scope(|scope| {
-        let write = |(connection, before)| {
-            let (client, rng, crash) = (daemon.connect(), rng.fork(), crash.clone());
-            let until_crash = &until_crash;
-            scope.spawn(move || {
-                let mut ledger = Ledger { before, ..Ledger::default() };
-                let mut load = Load { client, connection, rng, until_crash, crash, names_used: 0 };
-                // It ends with the daemon.
-                while load.step(&mut ledger).is_ok() {}
-                ledger
-            })
-        };
-        let writers: Vec<_> = states.into_iter().enumerate().map(write).collect();
-        let (saver, end_of_saving) = (daemon.connect(), crash.clone());
-        // So that crashes fall into checkpoints, too.
-        scope.spawn(move || {
-            let _held = end_of_saving;
-            while saver.send(&encode(&["SAVE"])).and_then(|()| saver.receive()).is_ok() {}
-        });
-        drop(crash);
-        due.recv().unwrap();
-        daemon.kill();
-        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
-    })
+fn rows_loaded(daemon: &Daemon) -> usize {
+    let Frame::BulkString(info) = daemon.connect().ask(&["INFO", "persistence"]) else { panic!("no INFO") };
+    let info = String::from_utf8(info.to_vec()).unwrap();
+    let rows = info.lines().find_map(|line| line.strip_prefix("revoked_journal_rows_loaded:"));
+    rows.unwrap().parse().unwrap()
 }
 
-/// One connection's part of the load.
-struct Load<'a> {
-    client: Client,
-    connection: usize,
-    rng: Rng,
-    /// Commands that are still to be acknowledged before the crash.
-    until_crash: &'a AtomicUsize,
-    crash: Sender<()>,
-    /// What ends soon has a name of its own each time: when exactly it was there, nobody knows.
-    names_used: usize,
-}
-
-impl Load<'_> {
-    /// Sends some commands at once and takes the replies. What happened until an error is in the ledger.
-    fn step(&mut self, ledger: &mut Ledger) -> io::Result<()> {
-        let pipelined = if self.rng.bool() { 1 } else { self.rng.usize(2..=MOST_PIPELINED) };
-        let commands: Vec<_> = (0..pipelined).map(|_| self.command()).collect();
-        let bytes: Vec<u8> = commands.iter().flat_map(Command::encode).collect();
-        ledger.sent.extend(commands.iter().cloned());
-        self.client.send(&bytes)?;
-        for command in commands {
-            ledger.acknowledged.push(command.receive(&self.client)?);
-            if self.until_crash.fetch_sub(1, Relaxed) == 1 {
-                let _ = self.crash.send(());
-            }
-        }
-        Ok(())
-    }
-
-    fn command(&mut self) -> Command {
-        match self.rng.u8(..20) {
-            0 => Command(vec![self.string_that_ends_soon()]),
-            1 => Command(self.member_that_ends_soon()),
-            2..6 => {
-                let changes = self.rng.usize(2..6);
-                let soon = vec![self.string_that_ends_soon()];
-                let changes = (0..changes).map(|_| self.change()).collect();
-                Command([changes, self.member_that_ends_soon(), soon].concat())
-            }
-            _ => Command(vec![self.change()]),
-        }
-    }
-
-    fn change(&mut self) -> Change {
-        match self.rng.u8(..13) {
-            0..6 => {
-                let ends_ms = self.end();
-                Change::Add { key: self.key_of_set(), members: self.members(), ends_ms }
-            }
-            6..9 => Change::Remove { key: self.key_of_set(), members: self.members() },
-            9..11 => {
-                let (key, ends_ms) = (self.key_of_string(), self.end());
-                Change::Set { key, string: self.rng.u8(..).to_string(), ends_ms }
-            }
-            11 => Change::Delete { keys: vec![self.key_of_string()] },
-            _ => Change::Delete { keys: vec![own_key(self.connection), string_key(self.connection, 0)] },
-        }
-    }
-
-    /// Never, or at one of a few moments that are far away.
-    fn end(&mut self) -> Option<i64> {
-        let start_ms = now_ms() / FAR_STEP_MS * FAR_STEP_MS;
-        self.rng.bool().then(|| start_ms + FAR_STEP_MS * self.rng.i64(2..6) + 123)
-    }
-
-    fn string_that_ends_soon(&mut self) -> Change {
-        let (name, ends_ms) = self.soon();
-        Change::Set { key: format!("ending {name}"), string: "soon".to_owned(), ends_ms: Some(ends_ms) }
-    }
-
-    /// It is added first: the replies are the same then, should the end have come by that time.
-    fn member_that_ends_soon(&mut self) -> Vec<Change> {
-        let ((member, ends_ms), key) = (self.soon(), ending_key(self.connection));
-        let add = Change::Add { key: key.clone(), members: vec![member.clone()], ends_ms: None };
-        vec![add, Change::End { key, member, ends_ms }]
-    }
-
-    /// A new name, and an end before the crash, before the restart, or after it.
-    fn soon(&mut self) -> (String, i64) {
-        self.names_used += 1;
-        let name = format!("{} {} {}", self.connection, now_ms(), self.names_used);
-        (name, now_ms() + self.rng.i64(5..600))
-    }
-
-    fn key_of_set(&mut self) -> String {
-        if self.rng.bool() { own_key(self.connection) } else { SHARED_KEY.to_owned() }
-    }
-
-    fn key_of_string(&mut self) -> String {
-        string_key(self.connection, self.rng.usize(..STRINGS))
-    }
-
-    fn members(&mut self) -> Vec<String> {
-        (0..self.rng.usize(1..4)).map(|_| member(self.connection, self.rng.usize(..MEMBERS))).collect()
-    }
-}
-
-const SHARED_KEY: &str = "shared";
-
-fn own_key(connection: usize) -> String {
-    format!("own {connection}")
-}
-
-fn string_key(connection: usize, number: usize) -> String {
-    format!("string {connection} {number}")
-}
-
-/// Of the set whose members end soon, and with it the set.
-fn ending_key(connection: usize) -> String {
-    format!("ending {connection}")
-}
-
-/// Some are as long as a whole token, so that the file and its log grow.
-fn member(connection: usize, number: usize) -> String {
-    let padding = if number.is_multiple_of(8) { padding() } else { String::new() };
-    format!("{connection} {number} {padding}")
-}
-
-fn padding() -> String {
-    "-".repeat(2_000)
-}
-
-/// What the daemon has of the connection's members and strings.
-fn found(daemon: &Daemon, connection: usize) -> Found {
+/// What the daemon has of each connection's members and strings.
+fn found(daemon: &Daemon) -> Vec<Found> {
     let client = daemon.connect();
     let from_ms = now_ms();
-    let mut state = State::new();
-    for key in [SHARED_KEY.to_owned(), own_key(connection), ending_key(connection)] {
-        state.extend(found_members(&client, &key, &format!("{connection} ")));
+    let mut state = found_members(&client, SHARED_KEY);
+    for connection in 0..CONNECTIONS {
+        state.extend(found_members(&client, &own_key(connection)));
+        state.extend(found_members(&client, &ending_key(connection)));
     }
-    for pattern in [format!("string {connection} *"), format!("ending {connection} *")] {
-        let keys = strings(&client.ask(&["KEYS", &pattern])).into_iter();
-        let keys: Vec<_> = keys.map(|key| String::from_utf8(key).unwrap()).collect();
-        for key in keys {
-            let replies = client.ask_all(&[vec!["GET", &key], vec!["PEXPIRETIME", &key]]);
-            // It may have ended since.
-            if let [Frame::BulkString(string), Frame::Integer(ms @ (-1 | 0..))] = &replies[..] {
-                let string = String::from_utf8(string.to_vec()).unwrap();
-                state.insert((key, None), Held { string, ends_ms: (*ms != -1).then_some(*ms) });
-            }
-        }
+    state.extend(found_strings(&client, "string *"));
+    state.extend(found_strings(&client, "ending * *"));
+    let to_ms = now_ms();
+    let mut found = vec![Found { state: State::new(), from_ms, to_ms }; CONNECTIONS];
+    for (place, held) in state {
+        found[connection_of(&place)].state.insert(place, held);
     }
-    Found { state, from_ms, to_ms: now_ms() }
+    found
 }
 
-fn found_members(client: &Client, key: &str, prefix: &str) -> State {
+/// Members begin with it; in the keys of strings, it is the second word.
+fn connection_of((key, member): &Place) -> usize {
+    let mut words = member.as_ref().unwrap_or(key).split(' ');
+    words.find_map(|word| word.parse().ok()).unwrap()
+}
+
+fn found_strings(client: &Client, pattern: &str) -> State {
+    let keys = strings(&client.ask(&["KEYS", pattern])).into_iter();
+    let keys: Vec<_> = keys.map(|key| String::from_utf8(key).unwrap()).collect();
+    let requests: Vec<_> = keys.iter().flat_map(|key| [vec!["GET", key], vec!["PEXPIRETIME", key]]).collect();
+    let replies = client.ask_all(&requests);
+    let held = |(key, replies): (String, &[Frame])| match replies {
+        [Frame::BulkString(string), Frame::Integer(ms @ (-1 | 0..))] => {
+            let string = String::from_utf8(string.to_vec()).unwrap();
+            Some(((key, None), Held { string, ends_ms: (*ms != -1).then_some(*ms) }))
+        }
+        // It has ended since.
+        _ => None,
+    };
+    keys.into_iter().zip(replies.chunks(2)).filter_map(held).collect()
+}
+
+fn found_members(client: &Client, key: &str) -> State {
     let members: Vec<_> =
         client.members(key).into_iter().map(|member| String::from_utf8(member).unwrap()).collect();
-    let members: Vec<_> = members.into_iter().filter(|member| member.starts_with(prefix)).collect();
     let asked_ms = now_ms();
     let requests: Vec<_> = members.iter().map(|member| vec!["PTTL", key, member]).collect();
     let times_left = client.ask_all(&requests);
@@ -511,13 +324,9 @@ fn found_members(client: &Client, key: &str, prefix: &str) -> State {
     places.zip(times_left).filter_map(|(place, left)| Some((place, held(left)?))).collect()
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    i64::try_from(since.as_millis()).unwrap()
-}
-
+/// The crashes of all tests that write: about so many.
 fn rounds() -> usize {
-    std::env::var("REVOKED_CRASH_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
+    std::env::var("REVOKED_CRASH_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap())
 }
 
 /// Random choices that `REVOKED_CRASH_SEED` repeats.
@@ -530,7 +339,7 @@ fn seeded(test: &str) -> Rng {
 
 /// The check itself: it catches what it is there for, and nothing else.
 mod the_ledger {
-    use super::{Change, Command, Found, Held, Ledger, State};
+    use super::support::ledger::{Change, Command, Found, Held, Ledger, State};
 
     const NOW_MS: i64 = 1_000_000;
 
@@ -556,7 +365,7 @@ mod the_ledger {
 
     fn ledger(sent: &[Command], acknowledged: &[i64]) -> Ledger {
         let acknowledged = acknowledged.iter().map(|&count| vec![count]).collect();
-        Ledger { before: State::new(), sent: sent.to_vec(), acknowledged }
+        Ledger { sent: sent.to_vec(), acknowledged, ..Ledger::default() }
     }
 
     fn state_until(members: &[&str], ends_ms: Option<i64>) -> State {

@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io;
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use support::process::{
-    Client, Daemon, Frame, Home, PORT_IN_USE, encode, error, free_port, integer, open_read_only, program,
-    simple, strings,
+    Client, Daemon, Frame, Home, PATIENCE, PORT_IN_USE, encode, error, free_port, integer, open_read_only,
+    program, simple, strings,
 };
 
 const DATA: i32 = 65;
@@ -652,17 +653,124 @@ mod a_subscriber_that_never_reads {
         assert_eq!(log.matches("WARN").count(), 1, "{log}");
         assert!(!log.contains("secret"), "{log}");
     }
+}
 
-    fn peak_mb(client: &Client) -> usize {
-        info(client, "memory", "used_memory_peak").parse::<usize>().unwrap() / 1_000_000
+mod a_client_that_reads_a_large_set_slowly {
+    use super::*;
+
+    /// Of a kilobyte each: more than sockets take in.
+    const MEMBERS: usize = 20_000;
+
+    const MEMBER_BYTES: usize = 1_000;
+
+    /// What a member takes in the reply.
+    const BULK_BYTES: usize = "$1000\r\n\r\n".len() + MEMBER_BYTES;
+
+    fn member(number: usize) -> String {
+        format!("{number:010}{}", "x".repeat(MEMBER_BYTES - 10))
     }
 
-    fn info(client: &Client, section: &str, field: &str) -> String {
-        let Frame::BulkString(report) = client.ask(&["INFO", section]) else { panic!("no text") };
-        let value =
-            text(&report).lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
-        value.to_owned()
+    fn filled(members: usize) -> (Daemon, Client) {
+        let daemon = Home::with_options(&["--appendfsync", "no"]).start();
+        let client = daemon.connect();
+        for first in (0..members).step_by(500) {
+            let names = (first..first + 500).map(member);
+            client.ask(&["SADD".to_owned(), "k".to_owned()].into_iter().chain(names).collect::<Vec<_>>());
+        }
+        (daemon, client)
     }
+
+    /// A client that has read how many members are to come.
+    struct Reader(BufReader<TcpStream>);
+
+    impl Reader {
+        fn begin(daemon: &Daemon, members: usize) -> Self {
+            let mut reader = BufReader::new(TcpStream::connect(("127.0.0.1", daemon.port)).unwrap());
+            reader.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+            reader.get_mut().write_all(&encode(&["SMEMBERS", "k"])).unwrap();
+            let mut head = String::new();
+            reader.read_line(&mut head).unwrap();
+            assert_eq!(head, format!("*{members}\r\n"));
+            Self(reader)
+        }
+
+        /// Whether all of these members came, each once, before the connection ended.
+        fn finish(mut self, members: usize) -> bool {
+            let mut rest = vec![0; members * BULK_BYTES];
+            if self.0.read_exact(&mut rest).is_err() {
+                return false;
+            }
+            let head = "$1000\r\n".len();
+            let names = rest.chunks(BULK_BYTES).map(|bulk| text(&bulk[head..head + MEMBER_BYTES]).to_owned());
+            assert_eq!(names.collect::<BTreeSet<_>>(), (0..members).map(member).collect());
+            true
+        }
+    }
+
+    #[test]
+    fn keeps_nobody_waiting_and_takes_no_memory_for_the_reply() {
+        let (daemon, other) = filled(MEMBERS);
+        let before_mb = peak_mb(&other);
+        let reader = Reader::begin(&daemon, MEMBERS);
+        for number in (0..MEMBERS).step_by(MEMBERS / 100) {
+            assert_eq!(other.ask(&["SADD", "k", &number.to_string()]), integer(1));
+            assert_eq!(other.ask(&["SREM", "k", &member(number)]), integer(1));
+            assert_eq!(other.ask(&["SISMEMBER", "k", &member(number)]), integer(0));
+        }
+        assert_eq!(other.ask(&["RENAME", "k", "other"]), simple("OK"));
+        assert_eq!(other.ask(&["DEL", "other"]), integer(1));
+        assert_eq!(other.ask(&["FLUSHALL"]), simple("OK"));
+        assert_eq!(other.ask(&["SADD", "k", "new"]), integer(1));
+        let grown_mb = peak_mb(&other) - before_mb;
+        assert!(grown_mb < MEMBERS * MEMBER_BYTES / 2_000_000, "{grown_mb} MB more");
+        assert!(!has_ended(&other), "all that was while the replies were under way");
+        assert!(reader.finish(MEMBERS));
+    }
+
+    fn has_ended(client: &Client) -> bool {
+        let Frame::BulkString(report) = client.ask(&["INFO", "commandstats"]) else { panic!("no text") };
+        text(&report).contains("cmdstat_smembers")
+    }
+
+    /// What changes is noted for each of many, so that little need change.
+    #[test]
+    fn is_cut_off_where_too_much_changes_and_the_others_are_not() {
+        const READERS: usize = 16;
+        let members = 8_000;
+        let (daemon, other) = filled(members);
+        let readers: Vec<_> = (0..READERS).map(|_| Reader::begin(&daemon, members)).collect();
+        let before_mb = peak_mb(&other);
+        let cut_off = || info(&other, "stats", "client_output_buffer_limit_disconnections");
+        let started = Instant::now();
+        for number in 0.. {
+            if cut_off() != "0" {
+                break;
+            }
+            assert!(number < 100 || started.elapsed() < PATIENCE, "{}", daemon.log());
+            if number < 100 {
+                let long = format!("{number}{}", "secret".repeat(170_000));
+                assert_eq!(other.ask(&["SADD", "k", &long]), integer(1));
+                assert_eq!(other.ask(&["SREM", "k", &long]), integer(1));
+            }
+        }
+        let grown_mb = peak_mb(&other) - before_mb;
+        assert!(grown_mb < 400, "{grown_mb} MB more");
+        daemon.wait_for_log("so slowly");
+        let complete =
+            readers.into_iter().map(|reader| reader.finish(members)).filter(|complete| *complete).count();
+        assert!((1..READERS).contains(&complete), "{complete}");
+        assert!(!daemon.log().contains("secret"), "{}", daemon.log());
+    }
+}
+
+fn peak_mb(client: &Client) -> usize {
+    info(client, "memory", "used_memory_peak").parse::<usize>().unwrap() / 1_000_000
+}
+
+fn info(client: &Client, section: &str, field: &str) -> String {
+    let Frame::BulkString(report) = client.ask(&["INFO", section]) else { panic!("no text") };
+    let value = text(&report).lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+    value.to_owned()
 }
 
 fn assert_misconf(reply: &Frame) {

@@ -9,6 +9,7 @@ use std::{fs, process};
 
 use super::{Environment, REDIS_VERSION, Session, rows};
 use crate::limits::DATABASES;
+use crate::memory;
 use crate::pubsub::Kind;
 use crate::reply::{Reply, printable};
 use crate::request::Request;
@@ -135,22 +136,33 @@ fn clients(fields: &mut Fields, environment: &Environment) {
     fields.add("tracking_clients", 0);
 }
 
-/// Memory is what the kernel counts as resident: with the program, the buffers and what the allocator keeps.
+/// What is allocated, and what the kernel counts as resident: with the program, and what the allocator keeps. Where a
+/// program that embeds the library does not count, what is resident stands for both.
 fn memory(fields: &mut Fields, environment: &Environment) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if let Some(resident) = kilobytes(&status, "VmRSS") {
-        fields.add_bytes("used_memory", resident);
-        fields.add_bytes("used_memory_rss", resident);
+    let resident = kilobytes(&status, "VmRSS");
+    let used = memory::used().or(resident);
+    let peak = memory::peak().or_else(|| kilobytes(&status, "VmHWM"));
+    let mut add_bytes =
+        |name, bytes: Option<u64>| bytes.into_iter().for_each(|bytes| fields.add_bytes(name, bytes));
+    add_bytes("used_memory", used);
+    add_bytes("used_memory_rss", resident);
+    add_bytes("used_memory_peak", peak);
+    let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    add_bytes("total_system_memory", kilobytes(&machine, "MemTotal"));
+    if let (Some(used), Some(peak)) = (used, peak) {
+        let percent = 100.0 * used as f64 / peak.max(1) as f64;
+        fields.add("used_memory_peak_perc", format_args!("{percent:.2}%"));
     }
-    if let Some(peak) = kilobytes(&status, "VmHWM") {
-        fields.add_bytes("used_memory_peak", peak);
-    }
-    if let Some(total) = kilobytes(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemTotal") {
-        fields.add_bytes("total_system_memory", total);
-    }
-    let maxmemory = environment.parameters.value("maxmemory");
-    fields.add_bytes("maxmemory", maxmemory.and_then(|bytes| bytes.parse().ok()).unwrap_or(0));
+    fields.add_bytes("maxmemory", environment.settings.maxmemory.load(Relaxed));
     fields.add("maxmemory_policy", "noeviction");
+    if let (Some(used), Some(resident)) = (used, resident) {
+        let ratio = resident as f64 / used.max(1) as f64;
+        fields.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+        fields.add("mem_fragmentation_bytes", resident as i64 - used as i64);
+    }
+    fields.add("mem_not_counted_for_evict", 0);
+    fields.add("mem_allocator", "libc");
 }
 
 /// The bytes in a line `name:  123 kB` of a file in `/proc`.
@@ -171,9 +183,9 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("rdb_last_save_time", journal.last_checkpoint_seconds.load(Relaxed));
     fields.add("rdb_last_bgsave_status", status(journal.last_checkpoint_failed.load(Relaxed)));
     fields.add("aof_enabled", 1);
-    fields.add("aof_rewrite_in_progress", 0);
+    fields.add("aof_rewrite_in_progress", u8::from(journal.is_compacting.load(Relaxed)));
     fields.add("aof_rewrite_scheduled", 0);
-    fields.add("aof_last_bgrewrite_status", "ok");
+    fields.add("aof_last_bgrewrite_status", status(journal.last_compaction_failed.load(Relaxed)));
     fields.add("aof_last_write_status", status(problem.is_some()));
     let size = |suffix| {
         let path = format!("{}{suffix}", environment.about.data_file);
@@ -186,6 +198,11 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("revoked_journal_wal_bytes", wal_bytes);
     let policy = environment.parameters.value("appendfsync");
     fields.add("revoked_journal_appendfsync", policy.unwrap_or_default());
+    fields.add("revoked_journal_rows", journal.rows.load(Relaxed));
+    fields.add("revoked_journal_used_bytes", journal.used_bytes.load(Relaxed));
+    fields.add("revoked_journal_live_bytes", journal.live_bytes.load(Relaxed));
+    fields.add("revoked_journal_rows_removed", journal.rows_removed.get());
+    fields.add("revoked_journal_rows_restated", journal.rows_restated.get());
     fields.add("revoked_journal_rows_appended", journal.rows_appended.get());
     fields.add("revoked_journal_commits", journal.commits.get());
     fields.add("revoked_journal_commit_usec", journal.commit_usec.get());

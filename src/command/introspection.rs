@@ -283,6 +283,7 @@ impl Flag {
             | Self::Immediate
             | Self::MayReplicate
             | Self::RepliesFirst
+            | Self::Streamed
             | Self::WhileSubscribed => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",

@@ -1,5 +1,4 @@
-//! MEMORY: what the kernel says of the process. The allocator tells nothing, so what only it could know is left
-//! out.
+//! MEMORY: what is allocated, and what the kernel says of the process. What neither knows is left out.
 
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::info::kilobytes;
 use super::{Environment, Session};
 use crate::limits::DATABASES;
+use crate::memory;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::stats::now_ms;
@@ -14,12 +14,21 @@ use crate::stats::now_ms;
 /// Share of the machine's memory from which on MEMORY DOCTOR warns, in percent.
 const HIGH_PERCENT: u64 = 75;
 
-/// Figures in bytes by Redis's names. As in INFO, what is allocated is what is resident.
+/// Share of `maxmemory` from which on it does, in percent.
+const NEAR_BOUND_PERCENT: u64 = 90;
+
+/// Figures in bytes by Redis's names. As in INFO, where nothing is counted, what is allocated is what is resident.
 pub(super) fn memory_stats(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kernel =
-        [("peak.allocated", "VmHWM"), ("total.allocated", "VmRSS"), ("allocator.resident", "RssAnon")];
-    let measured = kernel.into_iter().filter_map(|(name, field)| Some((name, kilobytes(&status, field)?)));
+    let resident = kilobytes(&status, "VmRSS");
+    let used = memory::used().or(resident);
+    let measured = [
+        ("peak.allocated", memory::peak().or_else(|| kilobytes(&status, "VmHWM"))),
+        ("total.allocated", used),
+        ("allocator.resident", kilobytes(&status, "RssAnon")),
+        ("fragmentation.bytes", resident.zip(used).map(|(resident, used)| resident.saturating_sub(used))),
+    ];
+    let measured = measured.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
     let known = [
         ("replication.backlog", 0),
         ("clients.slaves", 0),
@@ -40,13 +49,32 @@ fn keys(environment: &Environment) -> u64 {
     (0..DATABASES).map(|database| keyspace.len_at(database, now_ms) as u64).sum()
 }
 
-pub(super) fn memory_doctor(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
+pub(super) fn memory_doctor(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    Reply::Text(match (kilobytes(&status, "VmRSS"), kilobytes(&machine, "MemTotal")) {
+    let machine_tells = match (kilobytes(&status, "VmRSS"), kilobytes(&machine, "MemTotal")) {
         (Some(resident), Some(total)) => diagnose(resident, kilobytes(&status, "VmSwap").unwrap_or(0), total),
         _ => "The system does not tell how much memory the server takes.\n".to_owned(),
-    })
+    };
+    let most = environment.settings.maxmemory.load(Relaxed);
+    Reply::Text(machine_tells + &memory::used().map_or_else(String::new, |used| diagnose_bound(used, most)))
+}
+
+/// What is to be said of so many bytes in use where `most` may be.
+fn diagnose_bound(used: u64, most: u64) -> String {
+    let percent = used.saturating_mul(100).checked_div(most);
+    let advice = match percent {
+        None => {
+            return "maxmemory is not set: nothing keeps the server from taking all of the machine's.\n"
+                .to_owned();
+        }
+        Some(percent) if percent > 100 => " Writes that need memory are refused until there is room.",
+        Some(percent) if percent >= NEAR_BOUND_PERCENT => {
+            " That is much: beyond it, writes that need memory are refused."
+        }
+        Some(_) => "",
+    };
+    format!("{} % of maxmemory are in use.{advice}\n", percent.unwrap_or(0))
 }
 
 /// What is to be said of a server that takes so many bytes of memory, and of swap, on a machine of so many.
@@ -82,6 +110,10 @@ mod tests {
     fn the_doctor_warns_of_little_room_and_of_swap() {
         assert_eq!(diagnose(50, 0, 100), "The server takes 50 % of the machine's memory.\n");
         assert!(diagnose(75, 0, 100).contains("That is much"));
+        assert_eq!(diagnose_bound(50, 100), "50 % of maxmemory are in use.\n");
+        assert!(diagnose_bound(95, 100).contains("That is much"));
+        assert!(diagnose_bound(150, 100).contains("are refused until there is room"));
+        assert!(diagnose_bound(150, 0).contains("not set"));
         assert!(diagnose(1, 4096, 100).contains("4096 bytes of it are swapped out"));
     }
 }

@@ -126,6 +126,8 @@ pub enum TransactionStep {
 pub enum Control {
     /// Write a checkpoint, answer when it is done: SAVE.
     Save,
+    /// Compact the journal, answer at once: BGREWRITEAOF.
+    BackgroundCompaction,
     /// Write a checkpoint, answer at once: BGSAVE.
     BackgroundSave,
     /// Finish what was submitted, and end: SHUTDOWN.
@@ -217,6 +219,9 @@ pub enum Flag {
     WhileSubscribed,
     /// Its reply has to stand before the messages that it leads to, not behind them.
     RepliesFirst,
+    /// With one key, it answers with the members of the set there: where these are many, they are streamed. Its
+    /// function is for all other cases, and answers the same.
+    Streamed,
     /// Others hear of it, as of a write: it waits where writes are paused, and a monitor may not send it.
     MayReplicate,
 }

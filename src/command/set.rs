@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::key::{ScanOptions, parse_cursor, scan_reply};
 use super::{Answer, Scope};
 use crate::expiry::Expiry;
+use crate::limits::{DRAWN_MEMBERS, REPEATED_DRAWS_BYTES};
 use crate::op::{Change, SetOperation};
 use crate::reply::{ByteStrings, Error, Reply};
 use crate::request::{Request, parse_integer};
@@ -71,8 +72,11 @@ pub(super) fn spop(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Er
     let keyspace = scope.store.read();
     let set = View::committed(&keyspace, scope.now_ms).set(scope.database, request.arg(1));
     let drawn = match set {
-        Ok(Some(set)) if count.unwrap_or(1) < set.len() => draw(&set, count.unwrap_or(1)),
-        // All are popped, or there is nothing to draw from.
+        Ok(Some(set)) if count.unwrap_or(1) < set.len().min(DRAWN_MEMBERS + 1) => {
+            draw(&set, count.unwrap_or(1))
+        }
+        // All are popped, there is nothing to draw from, or so many are wanted that the writer had better choose: nobody
+        // may write while they are drawn.
         Ok(_) | Err(_) => Vec::new(),
     };
     let drawn = drawn.into_iter().map(Bytes::copy_from_slice).collect();
@@ -95,23 +99,27 @@ pub(super) fn srandmember(view: &View<'_>, database: u8, request: Request<'_>) -
         return Ok(Reply::Array(Vec::new()));
     };
     let many = count.unsigned_abs() as usize;
-    Ok(Reply::Strings(if count < 0 {
-        repeated_draws(&set, many)?
-    } else {
-        draw(&set, many).into_iter().collect()
-    }))
+    Ok(Reply::Strings(if count < 0 { repeated_draws(&set, many)? } else { several(&set, many) }))
 }
 
 /// As many members as asked for, some perhaps more than once.
 fn repeated_draws(set: &SetView<'_>, count: usize) -> Result<ByteStrings, Error> {
     let mut drawn = ByteStrings::default();
     for member in set.random_members().take(count) {
-        if drawn.bytes() + drawn.len() * size_of::<usize>() > crate::limits::REQUEST_BYTES {
+        if drawn.bytes() + drawn.len() * size_of::<usize>() > REPEATED_DRAWS_BYTES {
             return Err(Error::ReplyTooLong);
         }
         drawn.push(member);
     }
     Ok(drawn)
+}
+
+/// So many different members, or all.
+fn several(set: &SetView<'_>, count: usize) -> ByteStrings {
+    if count >= set.len() {
+        return set.members().map(|(member, _)| member).collect();
+    }
+    draw(set, count).into_iter().collect()
 }
 
 /// So many different members, or all, each with the same chance.

@@ -12,6 +12,8 @@ pub struct Hooks {
     pub loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// Makes room for so many clients. An error is how many there can be.
     pub maxclients: Box<dyn Fn(usize) -> Result<(), usize> + Send + Sync>,
+    /// Whether memory can be bounded: what is in use has to be measured. An error is text for the client.
+    pub maxmemory: Box<dyn Fn(u64) -> Result<(), String> + Send + Sync>,
     /// Changes when the journal is synced.
     pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
     /// Changes how much may wait for a client that takes nothing.

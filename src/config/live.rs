@@ -180,6 +180,7 @@ mod tests {
                 Ok(())
             }),
             maxclients: Box::new(|clients| if clients > 100 { Err(100) } else { Ok(()) }),
+            maxmemory: Box::new(|_| Ok(())),
             appendfsync: Box::new(move |_| {
                 appendfsync.appendfsync.fetch_add(1, Relaxed);
             }),
@@ -200,7 +201,15 @@ mod tests {
         let (live, _) = live();
         for row in ROWS {
             // One of these is as good as any, for whatever option.
-            let values = ["7", "no", "warning", "AKE", "normal 1 2 3 slave 4 5 6 pubsub 7 8 9"];
+            let values = [
+                "7",
+                "2000000",
+                "no",
+                "warning",
+                "noeviction",
+                "AKE",
+                "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
+            ];
             let set = |value: &str| live.set(&[(row.name.as_bytes(), value.as_bytes())]);
             let tried = values.map(|value| (value, set(value).map_err(|error| error.to_string())));
             if row.change.is_live() {
@@ -225,10 +234,9 @@ mod tests {
             assert_eq!(set(&value).is_ok(), !fixed.is_immutable(), "{}", fixed.name);
             assert!(set("12345678").is_err(), "{}", fixed.name);
         }
-        assert_eq!(set(&live, "proto-max-bulk-len 512MB"), Ok(()));
         assert_eq!(set(&live, "APPENDONLY Yes"), Ok(()));
-        let text = set(&live, "maxmemory 1gb").unwrap_err();
-        assert!(text.ends_with(" - it is always '0': memory is not bounded yet"), "{text}");
+        let text = set(&live, "appendonly no").unwrap_err();
+        assert!(text.ends_with(" - it is always 'yes': every change is in the data file"), "{text}");
     }
 
     #[test]
@@ -259,6 +267,36 @@ mod tests {
         assert_eq!(live.settings.requirepass().as_deref(), Some("s3cret"));
         assert_eq!(set(&live, "requirepass "), Ok(()));
         assert_eq!(live.settings.requirepass(), None);
+    }
+
+    #[test]
+    fn amounts_of_memory_have_units_and_bounds() {
+        let (live, _) = live();
+        assert_eq!(set(&live, "maxmemory 1gb proto-max-bulk-len 2MB"), Ok(()));
+        assert_eq!(live.value("maxmemory").as_deref(), Some("1073741824"));
+        assert_eq!(live.settings.maxmemory.load(Relaxed), 1 << 30);
+        assert_eq!(live.settings.argument_bytes(), 2 << 20);
+        for (words, problem) in [
+            ("maxmemory 1xx", "argument must be a memory value"),
+            ("maxmemory 50%", "argument must be a memory value"),
+            ("maxmemory -1", "argument must be a memory value"),
+            ("client-query-buffer-limit 1", "argument must be between 1048576 and 1073741824 inclusive"),
+            ("client-query-buffer-limit 2gb", "argument must be between 1048576 and 1073741824 inclusive"),
+            ("proto-max-bulk-len 1gb", "argument must be between 1048576 and 536870912 inclusive"),
+        ] {
+            let text = set(&live, words).unwrap_err();
+            assert!(text.ends_with(&format!(" - {problem}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_ever_evicted() {
+        let (live, _) = live();
+        assert_eq!(set(&live, "maxmemory-policy NoEviction"), Ok(()));
+        for policy in ["allkeys-lru", "volatile-ttl", "x"] {
+            let text = set(&live, &format!("maxmemory-policy {policy}")).unwrap_err();
+            assert!(text.contains("a live revocation is never dropped to make room"), "{text}");
+        }
     }
 
     #[test]

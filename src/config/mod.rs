@@ -51,10 +51,18 @@ pub struct Config {
     pub dbfilename: String,
     /// When a change is forced to the disk.
     pub appendfsync: Appendfsync,
+    /// Most bytes in use from which on writes that need memory are refused; 0 for however many there are.
+    pub maxmemory: u64,
     /// What AUTH must be given, if anything. Never empty.
     pub requirepass: Option<String>,
     /// Most clients at once.
     pub maxclients: usize,
+    /// Seconds for which a client may do nothing; 0 for however long.
+    pub timeout_seconds: u64,
+    /// Most bytes of one request.
+    pub client_query_buffer_limit: usize,
+    /// Most bytes of one argument.
+    pub proto_max_bulk_len: usize,
     /// How much may wait for a client that takes nothing.
     pub client_output_buffer_limit: OutputLimits,
     /// Which events of keys are published.
@@ -101,8 +109,12 @@ impl Config {
             dir: PathBuf::new(),
             dbfilename: String::new(),
             appendfsync: Appendfsync::Always,
+            maxmemory: 0,
             requirepass: None,
             maxclients: 0,
+            timeout_seconds: 0,
+            client_query_buffer_limit: 0,
+            proto_max_bulk_len: 0,
             client_output_buffer_limit: OutputLimits::default(),
             notify_keyspace_events: EventClasses::default(),
             io_threads: 0,
@@ -599,12 +611,14 @@ mod tests {
         match &row.kind {
             Kind::Addresses { .. } => vec!["::1 127.0.0.1".to_owned()],
             Kind::Integer { range, .. } => vec![range.start().to_string(), range.end().to_string()],
+            Kind::Memory { range, .. } => vec![range.start().to_string(), range.end().to_string()],
             Kind::Word { words, .. } => words.iter().map(|&word| word.to_owned()).collect(),
             Kind::Text { .. } => vec![
                 match row.name {
                     "dir" => "/",
                     "client-output-buffer-limit" => "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
                     "notify-keyspace-events" => "AKE",
+                    "maxmemory-policy" => "noeviction",
                     _ => "other",
                 }
                 .to_owned(),
@@ -617,6 +631,7 @@ mod tests {
     fn refused(row: &Row) -> Option<String> {
         match &row.kind {
             Kind::Integer { range, .. } => Some((i128::from(*range.end()) + 1).to_string()),
+            Kind::Memory { range, .. } => Some((range.end() + 1).to_string()),
             Kind::Addresses { .. } | Kind::Word { .. } => Some("localhost".to_owned()),
             Kind::Text { .. } => Some("no/such".to_owned()),
             Kind::Secret { .. } => None,

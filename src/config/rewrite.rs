@@ -80,7 +80,7 @@ fn set_in_place(document: &mut DocumentMut, row: &Row, text: &str) {
 impl Kind {
     fn toml_value(&self, text: &str) -> Value {
         match self {
-            Self::Integer { .. } => text
+            Self::Integer { .. } | Self::Memory { .. } => text
                 .parse()
                 .map_or_else(|_| Value::from(text), |number| Value::Integer(Formatted::new(number))),
             Self::Addresses { .. } => Value::Array(text.split(' ').collect::<Array>()),

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::hooks::Hooks;
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
-use crate::limits::{ARGUMENT_BYTES, DATABASES, REQUEST_BYTES, SLOWLOG_ENTRIES};
+use crate::limits::{ARGUMENT_BYTES, DATABASES, LEAST_REQUEST_BYTES, REQUEST_BYTES, SLOWLOG_ENTRIES};
 use crate::outbox::{OutputLimits, parse_memory};
 use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
@@ -72,6 +72,8 @@ pub(super) enum Kind {
     Addresses { set: fn(&mut Config, Vec<IpAddr>), get: fn(&Config) -> &[IpAddr] },
     /// A whole number within the range, which must fit the field.
     Integer { range: RangeInclusive<i64>, set: fn(&mut Config, i64), get: fn(&Config) -> i64 },
+    /// A number of bytes within the range, with Redis's units: 100mb.
+    Memory { range: RangeInclusive<u64>, set: fn(&mut Config, u64), get: fn(&Config) -> u64 },
     /// One of the words, which is set by its place among them.
     Word { words: &'static [&'static str], set: fn(&mut Config, usize), get: fn(&Config) -> &'static str },
     /// Text that is accepted, and that `allowed` describes.
@@ -95,6 +97,9 @@ enum DefaultValue {
 }
 
 const MOST_IO_THREADS: i64 = 256;
+
+/// The only value of `maxmemory-policy`.
+const MAXMEMORY_POLICY: &str = "noeviction";
 
 pub(super) static ROWS: &[Row] = &[
     Row {
@@ -195,6 +200,41 @@ pub(super) static ROWS: &[Row] = &[
               loses what was acknowledged since.",
     },
     Row {
+        name: "maxmemory",
+        kind: Kind::Memory {
+            range: 0..=i64::MAX as u64,
+            set: |config, bytes| config.maxmemory = bytes,
+            get: |config| config.maxmemory,
+        },
+        default: DefaultValue::Is("0"),
+        section: "Memory",
+        change: Change::AskedAndStored(
+            |config, hooks| (hooks.maxmemory)(config.maxmemory).map_err(ParameterProblem::Failed),
+            |config, settings| settings.maxmemory.store(config.maxmemory, Relaxed),
+        ),
+        doc: "Bytes in use from which on writes that need memory are refused with -OOM. Reads, deletions and \
+              whatever else needs none go on, and so do ends: nothing is ever dropped to make room. It is measured \
+              what is allocated, for data, clients and all else, but for the program itself and SQLite (a few \
+              megabytes). One commit may still add up to 64mb, or what a single command or transaction adds. What \
+              is in the data file is loaded whatever it takes. 0 for no such bound. k, m and g are powers of 1000; \
+              kb, mb and gb of 1024.",
+    },
+    Row {
+        name: "maxmemory-policy",
+        kind: Kind::Text {
+            placeholder: "noeviction",
+            allowed: "noeviction, the only policy there is: a live revocation is never dropped to make room",
+            accepts: |text| text.eq_ignore_ascii_case(MAXMEMORY_POLICY),
+            set: |_, _| {},
+            get: |_| MAXMEMORY_POLICY.to_owned(),
+        },
+        default: DefaultValue::Is(MAXMEMORY_POLICY),
+        section: "Memory",
+        change: Change::Stored(|_, _| {}),
+        doc: "What happens at maxmemory. There is one policy: noeviction. A live revocation is never dropped to make \
+              room, so every other is refused.",
+    },
+    Row {
         name: "requirepass",
         kind: Kind::Secret {
             set: |config, password| config.requirepass = Some(password).filter(|text| !text.is_empty()),
@@ -227,6 +267,47 @@ pub(super) static ROWS: &[Row] = &[
               is not enough (ulimit -Hn, systemd's LimitNOFILE).",
     },
     Row {
+        name: "timeout",
+        kind: Kind::Integer {
+            range: 0..=i32::MAX as i64,
+            set: |config, seconds| config.timeout_seconds = seconds as u64,
+            get: |config| config.timeout_seconds as i64,
+        },
+        default: DefaultValue::Is("0"),
+        section: "Clients",
+        change: Change::Stored(|config, settings| settings.set_timeout(config.timeout_seconds)),
+        doc: "Seconds after which a client that neither sends nor takes anything is disconnected. Subscribers and \
+              monitors never are, nor is a client while a command of its own is under way. 0 for never.",
+    },
+    Row {
+        name: "client-query-buffer-limit",
+        kind: Kind::Memory {
+            range: LEAST_REQUEST_BYTES as u64..=REQUEST_BYTES as u64,
+            set: |config, bytes| config.client_query_buffer_limit = bytes as usize,
+            get: |config| config.client_query_buffer_limit as u64,
+        },
+        default: DefaultValue::Is("1073741824"),
+        section: "Clients",
+        change: Change::Stored(|config, settings| {
+            settings.set_request_bytes(config.client_query_buffer_limit);
+        }),
+        doc: "Most bytes of one request. A client that announces a longer one is told so and disconnected. kb, mb and \
+              gb are powers of 1024.",
+    },
+    Row {
+        name: "proto-max-bulk-len",
+        kind: Kind::Memory {
+            range: LEAST_REQUEST_BYTES as u64..=ARGUMENT_BYTES as u64,
+            set: |config, bytes| config.proto_max_bulk_len = bytes as usize,
+            get: |config| config.proto_max_bulk_len as u64,
+        },
+        default: DefaultValue::Is("536870912"),
+        section: "Clients",
+        change: Change::Stored(|config, settings| settings.set_argument_bytes(config.proto_max_bulk_len)),
+        doc: "Most bytes of one argument of a request. A client that announces a longer one is told so and \
+              disconnected. What APPEND and SETRANGE make longer bit by bit is bounded by 512mb all the same.",
+    },
+    Row {
         name: "client-output-buffer-limit",
         kind: Kind::Text {
             placeholder: "LIMITS",
@@ -241,16 +322,20 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is("normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60"),
         section: "Clients",
-        change: Change::Asked(|config, hooks| {
-            (hooks.client_output_buffer_limit)(config.client_output_buffer_limit);
-            Ok(())
-        }),
+        change: Change::AskedAndStored(
+            |config, hooks| {
+                (hooks.client_output_buffer_limit)(config.client_output_buffer_limit);
+                Ok(())
+            },
+            |config, settings| settings.set_output_limits(config.client_output_buffer_limit),
+        ),
         doc: "How much may wait for a client that does not take what is sent to it, before it is disconnected. \
               That happens at once beyond the hard limit, and beyond the soft limit when it lasts for so many \
-              seconds. pubsub is for messages of channels, normal for the lines of MONITOR; replies wait for \
-              their client without a limit, since it gets no further ones meanwhile. 0 stands for no soft \
-              limit, and for a hard limit of 256mb. A class that is not named keeps its limits. k, m and g are \
-              powers of 1000; kb, mb and gb of 1024.",
+              seconds. pubsub is for subscribers, normal for all others. What waits are replies (those that are \
+              longer than what the system takes at once: nobody gets further ones meanwhile), messages of \
+              channels and lines of MONITOR. 0 stands for no limit; of messages and lines never more than 256mb \
+              wait. A class that is not named keeps its limits. k, m and g are powers of 1000; kb, mb and gb of \
+              1024.",
     },
     Row {
         name: "notify-keyspace-events",
@@ -375,8 +460,6 @@ pub(super) struct Fixed {
 pub(super) enum Unit {
     /// As it stands.
     Text,
-    /// A number of bytes: 512mb.
-    Memory,
     /// yes or no.
     Switch,
     /// Not at all: as in Redis, it is refused whatever it is set to.
@@ -403,19 +486,6 @@ pub(super) static FIXED: &[Fixed] = &[
         unit: Unit::Switch,
     },
     Fixed {
-        name: "maxmemory",
-        value: || "0".into(),
-        reason: "memory is not bounded yet",
-        unit: Unit::Memory,
-    },
-    Fixed {
-        name: "maxmemory-policy",
-        value: || "noeviction".into(),
-        reason: "a live revocation is never dropped to make room",
-        unit: Unit::Text,
-    },
-    Fixed { name: "timeout", value: || "0".into(), reason: "idle clients stay connected", unit: Unit::Text },
-    Fixed {
         name: "slave-read-only",
         value: || "yes".into(),
         reason: "there are no replicas",
@@ -426,18 +496,6 @@ pub(super) static FIXED: &[Fixed] = &[
         value: || "yes".into(),
         reason: "there are no replicas",
         unit: Unit::Switch,
-    },
-    Fixed {
-        name: "proto-max-bulk-len",
-        value: || ARGUMENT_BYTES.to_string(),
-        reason: "it is built in",
-        unit: Unit::Memory,
-    },
-    Fixed {
-        name: "client-query-buffer-limit",
-        value: || REQUEST_BYTES.to_string(),
-        reason: "it is built in",
-        unit: Unit::Memory,
     },
     Fixed {
         name: "cluster-enabled",
@@ -470,7 +528,6 @@ impl Fixed {
         let is_same = match self.unit {
             Unit::Immutable => return Err(ParameterProblem::Immutable),
             Unit::Text => text.eq_ignore_ascii_case(&value),
-            Unit::Memory => parse_memory(text).ok_or(ParameterProblem::NotMemory)?.to_string() == value,
             Unit::Switch if ["yes", "no"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
                 text.eq_ignore_ascii_case(&value)
             }
@@ -536,6 +593,9 @@ impl Kind {
             Self::Integer { range, set, .. } => {
                 set(config, text.parse().ok().filter(|number| range.contains(number))?);
             }
+            Self::Memory { range, set, .. } => {
+                set(config, parse_memory(text).filter(|bytes| range.contains(bytes))?);
+            }
             Self::Word { words, set, .. } => set(config, words.iter().position(|word| *word == text)?),
             Self::Text { accepts, set, .. } => set(config, accepts(text).then(|| text.to_owned())?),
             Self::Secret { set, .. } => set(config, text.to_owned()),
@@ -553,6 +613,14 @@ impl Kind {
                     return Err(ParameterProblem::OutOfRange { least, most });
                 }
                 set(config, number);
+            }
+            Self::Memory { range, set, .. } => {
+                let bytes = parse_memory(text).ok_or(ParameterProblem::NotMemory)?;
+                if !range.contains(&bytes) {
+                    let (least, most) = (*range.start() as i64, *range.end() as i64);
+                    return Err(ParameterProblem::OutOfRange { least, most });
+                }
+                set(config, bytes);
             }
             Self::Word { words, set, .. } => {
                 let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
@@ -572,6 +640,7 @@ impl Kind {
                 get(config).iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ")
             }
             Self::Integer { get, .. } => get(config).to_string(),
+            Self::Memory { get, .. } => get(config).to_string(),
             Self::Word { get, .. } => get(config).to_owned(),
             Self::Text { get, .. } | Self::Secret { get, .. } => get(config),
         }
@@ -588,6 +657,9 @@ impl Kind {
             Self::Integer { range, .. } => {
                 format!("a whole number from {} to {}", range.start(), range.end())
             }
+            Self::Memory { range, .. } => {
+                format!("a number of bytes from {} to {}, or one such as 100mb", range.start(), range.end())
+            }
             Self::Word { words, .. } => format!("one of {}", words.join(", ")),
             Self::Text { allowed, .. } => (*allowed).to_owned(),
             Self::Secret { .. } => "a string".to_owned(),
@@ -599,6 +671,7 @@ impl Kind {
         match self {
             Self::Addresses { .. } => "ADDRESSES".to_owned(),
             Self::Integer { range, .. } => format!("{}..{}", range.start(), range.end()),
+            Self::Memory { .. } => "BYTES".to_owned(),
             Self::Word { words, .. } => words.join("|"),
             Self::Text { placeholder, .. } => (*placeholder).to_owned(),
             Self::Secret { .. } => "PASSWORD".to_owned(),
@@ -608,7 +681,7 @@ impl Kind {
     /// A TOML value as the text that `set` reads; `None` if it is of another type.
     pub(super) fn text_of(&self, value: &DeValue<'_>) -> Option<String> {
         match (self, value) {
-            (Self::Integer { .. }, DeValue::Integer(number)) => {
+            (Self::Integer { .. } | Self::Memory { .. }, DeValue::Integer(number)) => {
                 let text = number.as_str();
                 Some(i128::from_str_radix(text, number.radix()).map_or(text.to_owned(), |n| n.to_string()))
             }
@@ -624,7 +697,7 @@ impl Kind {
     /// `text` as it stands in a TOML file.
     pub(super) fn toml(&self, text: &str) -> String {
         match self {
-            Self::Integer { .. } => text.to_owned(),
+            Self::Integer { .. } | Self::Memory { .. } => text.to_owned(),
             Self::Addresses { .. } => format!("{:?}", text.split(' ').collect::<Vec<_>>()),
             Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => format!("{text:?}"),
         }

@@ -4,10 +4,13 @@
 //! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
 //! is answered. What stands between MULTI and EXEC is queued, and goes to the journal as one.
 //!
+//! SMEMBERS of a large set is written as the set is walked (`stream.rs`).
+//!
 //! What others send the client (`push.rs`) goes out between replies; while it waits it can be woken for that, and
 //! to be ended. Between requests, too, it waits where clients are paused (`pause.rs`).
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -27,9 +30,11 @@ use crate::journal::{Closed, Item, Journal, Query, Watched};
 use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
 use crate::monitor::Executed;
 use crate::op::Op;
+use crate::outbox::Backlog;
 use crate::reply::{Error, Reply};
 use crate::request::Request;
 use crate::resp::{self, Decoder, Protocol, Requests};
+use crate::seldom::Seldom;
 use crate::stats::{now_ms, since_epoch};
 use crate::store::View;
 
@@ -40,6 +45,7 @@ pub use self::pause::Pause;
 
 mod pause;
 mod push;
+mod stream;
 mod transaction;
 
 /// What all connections share.
@@ -53,6 +59,17 @@ pub struct Services {
     pub pause: Pause,
     /// True once the server is on its way out; SHUTDOWN makes it so.
     pub shutdown: watch::Sender<bool>,
+    /// Lines of the log that any client can cause.
+    pub repeated: Repeated,
+}
+
+/// Lines of the log that any client can cause.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    /// That it speaks HTTP.
+    http: Seldom,
+    /// That it does not take what is sent to it.
+    output_limit: Seldom,
 }
 
 /// Serves a client until it leaves, is refused, or the server ends.
@@ -95,6 +112,8 @@ struct Connection {
     waker: Option<Waker>,
     /// Ends as soon as the replies so far are written.
     is_closing: bool,
+    /// Whether more memory was in use than may be, when the request at hand, which changes something, had its turn.
+    is_out_of_memory: bool,
 }
 
 impl Connection {
@@ -112,6 +131,7 @@ impl Connection {
             output: BytesMut::new(),
             waker: None,
             is_closing: false,
+            is_out_of_memory: false,
         }
     }
 
@@ -126,10 +146,12 @@ impl Connection {
         thread_local! {
             static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
         }
-        let Self { stream, input, services, .. } = self;
+        let Self { stream, input, services, session, .. } = self;
+        let client = session.client();
         READ.with_borrow_mut(|memory| {
             let mut read = ReadBuf::new(memory);
             Pin::new(stream).poll_read(context, &mut read).map_ok(|()| {
+                client.note_seen();
                 input.extend_from_slice(read.filled());
                 services.environment.stats.net_input_bytes.add(read.filled().len() as u64);
                 read.filled().len()
@@ -156,6 +178,8 @@ impl Connection {
     async fn answer(&mut self) -> io::Result<()> {
         let mut requests = std::mem::take(&mut self.requests);
         while !self.is_closing {
+            let settings = &self.services.environment.settings;
+            self.decoder.set_bounds(settings.argument_bytes(), settings.request_bytes());
             let authenticated = self.session.is_authenticated();
             let outcome = self.decoder.decode(&mut self.input, &mut requests, authenticated);
             let chunk = self.input.split_to(requests.consumed()).freeze();
@@ -190,7 +214,7 @@ impl Connection {
             if self.client().is_signalled() {
                 self.take_messages().await?;
             }
-            let command = self.command(request);
+            let command = self.command(request).and_then(|command| self.within_memory(command));
             if let Ok(command) = command
                 && self.services.pause.is_active()
                 && !self.wait_for_unpause(command).await?
@@ -222,7 +246,11 @@ impl Connection {
         let started = Instant::now();
         self.session.client().note_command(command.spec.name, started);
         let reply = match command.spec.run {
-            Run::Read(read) => return Ok(self.read(first, command, read, decoded)),
+            Run::Read(read) => match self.begin_walk(command, request) {
+                Ok(Some(walk)) => return self.stream(command, request, walk).await,
+                Ok(None) => return Ok(self.read(first, command, read, decoded)),
+                Err(error) => Some(error.into()),
+            },
             Run::Write(make) => match make(&self.scope(), request) {
                 Ok(change) => {
                     let op = Op { database: self.session.database(), change };
@@ -233,6 +261,7 @@ impl Connection {
             Run::Transaction(step) => Some(self.transact(step, request).await),
             Run::Session(_) | Run::Control(_) | Run::Container => self.execute_here(command, request).await,
         };
+        self.client().note_seen();
         self.count(command, std::iter::once(request), started.elapsed());
         // What the command made others, or itself, send this client stands before its reply, as in Redis.
         if self.client().is_signalled() && !command.spec.has(Flag::RepliesFirst) {
@@ -318,18 +347,28 @@ impl Connection {
             items.push(item);
         }
         self.session.client().note_command(commands[commands.len() - 1].spec.name, started);
-        let mut replies = self.services.journal.submit(items).await.map(Vec::into_iter);
-        let each_took = started.elapsed() / commands.len() as u32;
+        let replies = match self.services.journal.submit(items).await {
+            // Perhaps not all: the rest has its turn when these are sent.
+            Ok(replies) => replies,
+            Err(Closed) => vec![Error::ShuttingDown.into(); commands.len()],
+        };
+        self.client().note_seen();
+        let executed = replies.len();
+        let each_took = started.elapsed() / executed.max(1) as u32;
         if self.client().is_signalled() {
             self.take_messages().await?;
         }
-        for (&command, request) in commands.iter().zip(decoded.range(first..first + commands.len())) {
+        let requests = decoded.range(first..first + executed);
+        for ((&command, request), reply) in commands.iter().zip(requests).zip(replies) {
             self.count(command, std::iter::once(request), each_took);
-            let reply = replies.as_mut().ok().and_then(Iterator::next);
-            self.reply_to(command, &reply.unwrap_or(Reply::Error(Error::ShuttingDown)));
+            self.reply_to(command, &reply);
             self.show(command, request);
+            drop(reply);
+            if self.output.len() >= OUTPUT_BYTES {
+                self.flush().await?;
+            }
         }
-        Ok(commands.len())
+        Ok(executed)
     }
 
     /// Where and when changes are asked for.
@@ -344,6 +383,9 @@ impl Connection {
     /// what stands before it is answered.
     fn batch_item(&self, scope: &Scope<'_>, request: Request<'_>) -> Option<(Command, Item)> {
         let command = self.command(request).ok()?;
+        if self.is_out_of_memory && command.spec.has(Flag::DenyOom) {
+            return None;
+        }
         let database = scope.database;
         let item = match command.spec.run {
             Run::Write(make) => Item::Write(Op { database, change: make(scope, request).ok()? }),
@@ -485,6 +527,7 @@ impl Connection {
                 self.is_closing = true;
                 None
             }
+            Control::BackgroundCompaction => Some(self.compact_in_background()),
             Control::Pause { kind, milliseconds } => {
                 self.services.pause.begin(kind, Duration::from_millis(milliseconds));
                 Some(Reply::OK)
@@ -507,6 +550,17 @@ impl Connection {
             services.environment.stats.journal.is_saving_in_background.store(false, Relaxed);
         });
         Reply::Simple("Background saving started")
+    }
+
+    /// Has the journal be compacted, unless that is under way. Its outcome is in the log, and in INFO.
+    fn compact_in_background(&self) -> Reply {
+        if self.services.environment.stats.journal.is_compacting.swap(true, Relaxed) {
+            return Error::CompactionInProgress.into();
+        }
+        match self.services.journal.compact() {
+            Ok(()) => Reply::Simple("Background append only file rewriting started"),
+            Err(Closed) => Error::ShuttingDown.into(),
+        }
     }
 
     /// It waits for the disk, which nobody else on this thread should.
@@ -548,16 +602,38 @@ impl Connection {
         Ok(command)
     }
 
+    /// The command, if there is memory for it. As in Redis, nothing is queued behind MULTI where there is none.
+    fn within_memory(&mut self, command: Command) -> Result<Command, (Option<Command>, Error)> {
+        let needs_memory = match (command.spec.run, &self.transaction) {
+            (Run::Transaction(TransactionStep::Execute), Some(transaction)) => transaction.needs_memory(),
+            (Run::Transaction(TransactionStep::Execute | TransactionStep::Discard), _) => false,
+            // QUIT and RESET, too, are executed at once, and can't be refused.
+            (run, Some(_)) => matches!(run, Run::Transaction(_)) || !command.spec.has(Flag::Immediate),
+            (_, None) => command.spec.has(Flag::DenyOom),
+        };
+        // What only takes away may have something behind it that does not.
+        if needs_memory || matches!(command.spec.run, Run::Write(_)) {
+            self.is_out_of_memory = self.services.environment.settings.is_out_of_memory();
+            if needs_memory && self.is_out_of_memory {
+                return Err((Some(command), Error::OutOfMemory));
+            }
+        }
+        Ok(command)
+    }
+
     /// Answers a request that can't be executed. Returns 1, for it.
     fn reject(&mut self, request: Request<'_>, command: Option<Command>, error: Error) -> usize {
         let error = self.spoil_transaction(command, error);
         if let Some(command) = command {
             self.services.environment.stats.commands[command.index].rejected_calls.add(1);
         } else if is_http(request.arg(0)) {
-            tracing::warn!(
-                client = %self.session.client().peer_address,
-                "A request in HTTP: perhaps a web page that tries to send commands. The connection is closed"
-            );
+            if let Some(left_out) = self.services.repeated.http.may_log(Instant::now()) {
+                tracing::warn!(
+                    client = %self.session.client().peer_address,
+                    left_out,
+                    "A request in HTTP: perhaps a web page that tries to send commands. The connection is closed"
+                );
+            }
             self.is_closing = true;
             return 1;
         }
@@ -613,9 +689,12 @@ impl Connection {
         }
         // Messages are none: they come whether or not replies are wanted.
         if self.session.takes_reply() || matches!(reply, Reply::Pushes(_)) {
-            let protocol = if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
-            resp::encode(reply, protocol, &mut self.output);
+            resp::encode(reply, self.protocol(), &mut self.output);
         }
+    }
+
+    fn protocol(&self) -> Protocol {
+        if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
     /// Writes some of the output from `written` on, or else takes in what the client sends.
@@ -630,19 +709,31 @@ impl Connection {
         }
         let writing = Pin::new(&mut self.stream).poll_write(context, &self.output[written..]);
         if writing.is_ready() {
+            self.client().note_seen();
             return writing.map_ok(Progress::Written);
         }
         if has_ended { Poll::Pending } else { self.poll_receive(context).map_ok(Progress::Received) }
     }
 
-    /// Writes the replies so far.
-    ///
-    /// A client may send all of a long pipeline before it reads the first reply: while it takes no more replies,
-    /// what it sends is taken in, or both sides would wait for each other.
-    async fn flush(&mut self) -> io::Result<()> {
-        self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
-        let (mut written, mut has_ended) = (0, false);
+    /// Writes what the system takes at once.
+    fn poll_write_at_once(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.output.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if let Some(end) = self.end(context) {
+            return Poll::Ready(Err(end));
+        }
+        match Pin::new(&mut self.stream).poll_write(context, &self.output) {
+            Poll::Pending => Poll::Ready(Ok(0)),
+            Poll::Ready(written) => Poll::Ready(written),
+        }
+    }
+
+    /// Writes the output from `written` on, which has to wait for the client.
+    async fn write_from(&mut self, mut written: usize) -> io::Result<()> {
+        let (mut has_ended, mut backlog) = (false, Backlog::default());
         while written < self.output.len() {
+            self.keep_within_limit(&mut backlog, self.output.len() - written)?;
             match self.progress(written, has_ended).await? {
                 Progress::Written(length) => written += length,
                 Progress::Received(length) => {
@@ -651,7 +742,21 @@ impl Connection {
                         return Err(io::Error::other("it sends on and on, and takes no replies"));
                     }
                 }
+                Progress::Nothing => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the replies so far.
+    ///
+    /// A client may send all of a long pipeline before it reads the first reply: while it takes no more replies,
+    /// what it sends is taken in, or both sides would wait for each other.
+    async fn flush(&mut self) -> io::Result<()> {
+        self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
+        let written = poll_fn(|context| self.poll_write_at_once(context)).await?;
+        if written < self.output.len() {
+            self.write_from(written).await?;
         }
         self.output.clear();
         if self.output.capacity() > KEPT_OUTPUT_BYTES {
@@ -685,6 +790,7 @@ impl<'a> Decoded<'a> {
 enum Progress {
     Written(usize),
     Received(usize),
+    Nothing,
 }
 
 type ReadFunction = fn(&View<'_>, u8, Request<'_>) -> Result<Reply, Error>;

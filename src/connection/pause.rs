@@ -111,6 +111,7 @@ impl Connection {
         self.client().is_paused.store(true, Relaxed);
         let may_go_on = self.wait_while_paused(is_write).await;
         self.client().is_paused.store(false, Relaxed);
+        self.client().note_seen();
         may_go_on
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::{Connection, Progress};
 use crate::clients::End;
 use crate::limits::{OUTBOX_CHECK, OUTPUT_BYTES};
+use crate::outbox::Backlog;
 
 /// What an idle connection is woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +77,25 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until some of the output is written, or the client has sent something. One that takes nothing is
+    /// Waits until some of the output is written, or the client has sent something; a client that takes nothing is
     /// looked at from time to time, whether it has done so for too long.
     pub(super) async fn progress(&mut self, written: usize, has_ended: bool) -> io::Result<Progress> {
-        loop {
-            let is_pushed_to = self.client().has_outbox();
-            let progress = poll_fn(|context| self.poll_progress(context, written, has_ended));
-            if !is_pushed_to {
-                return progress.await;
-            }
-            match tokio::time::timeout(OUTBOX_CHECK, progress).await {
-                Ok(progress) => return progress,
-                Err(_) => self.client().check_outbox(Instant::now()),
-            }
+        let progress = poll_fn(|context| self.poll_progress(context, written, has_ended));
+        if let Ok(progress) = tokio::time::timeout(OUTBOX_CHECK, progress).await {
+            return progress;
+        }
+        self.client().check_outbox(Instant::now());
+        Ok(Progress::Nothing)
+    }
+
+    /// Ends the connection if so much output has waited for the client for too long.
+    pub(super) fn keep_within_limit(&self, backlog: &mut Backlog, bytes: usize) -> io::Result<()> {
+        let limits = self.services.environment.settings.output_limits();
+        let limit = if self.client().is_subscriber() { limits.pubsub } else { limits.normal };
+        if backlog.is_within(limit, bytes as u64, Instant::now()) {
+            Ok(())
+        } else {
+            Err(self.ended(End::OverLimit))
         }
     }
 
@@ -96,12 +103,16 @@ impl Connection {
         let client = self.client();
         match end {
             End::Killed => io::Error::other("a client ended it"),
+            End::Idle => io::Error::other("it was idle for longer than timeout"),
             End::OverLimit => {
-                tracing::warn!(
-                    client = client.id,
-                    address = %client.peer_address,
-                    "A client is disconnected: it does not take what is sent to it (client-output-buffer-limit)"
-                );
+                if let Some(left_out) = self.services.repeated.output_limit.may_log(Instant::now()) {
+                    tracing::warn!(
+                        client = client.id,
+                        address = %client.peer_address,
+                        left_out,
+                        "A client is disconnected: it does not take what is sent to it (client-output-buffer-limit)"
+                    );
+                }
                 self.services.environment.stats.output_limit_disconnections.add(1);
                 io::Error::other("it is over its client-output-buffer-limit")
             }

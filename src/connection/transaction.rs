@@ -75,6 +75,11 @@ impl Transaction {
         self.queued.iter().any(|queued| queued.command.spec.may_replicate())
     }
 
+    /// Whether something in it needs memory.
+    pub(super) fn needs_memory(&self) -> bool {
+        self.queued.iter().any(|queued| queued.command.spec.has(Flag::DenyOom))
+    }
+
     pub(super) fn into_queued(self) -> Vec<Queued> {
         self.queued
     }

@@ -128,3 +128,10 @@ pub(super) enum AppendError {
     /// The commit itself failed, for this reason: nobody can tell whether a restart will find it.
     Unknown(String),
 }
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::NotWritten(why) | Self::Unknown(why)) = self;
+        f.write_str(why)
+    }
+}

@@ -49,7 +49,6 @@ const PAGE_BYTES: std::ops::RangeInclusive<usize> = 512..=65536;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Log {
     /// Its frames up to the end of the last commit that SQLite will find.
-    pub(super) sound_bytes: u64,
     pub(super) sound_frames: u64,
     /// Its transactions up to there.
     pub(super) transactions: u64,

@@ -27,7 +27,9 @@ use self::watch::Watches;
 use self::writer::Writer;
 
 mod checksum;
+mod compaction;
 mod error;
+pub mod failpoints;
 mod lock;
 mod log;
 mod queue;
@@ -59,6 +61,25 @@ impl Item {
         match self {
             Self::Write(_) | Self::Read(_) => 1,
             Self::Transaction { items, .. } => items.len(),
+        }
+    }
+
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let held = match self {
+            Self::Write(op) => op.change.bytes(),
+            Self::Read(query) => query.request.bytes(),
+            Self::Transaction { items, .. } => items.iter().map(Self::bytes).sum(),
+        };
+        size_of::<Self>() + held
+    }
+
+    /// Whether it is refused at `maxmemory`.
+    fn needs_memory(&self) -> bool {
+        match self {
+            Self::Write(op) => op.change.needs_memory(),
+            Self::Read(_) => false,
+            Self::Transaction { items, .. } => items.iter().any(Self::needs_memory),
         }
     }
 }
@@ -191,13 +212,16 @@ pub struct Journal {
 
 impl Journal {
     /// Has a batch evaluated in order, made durable and applied. The replies are those of its items, in
-    /// order. A write that could not be made durable is answered with an error; nothing has happened then, unless
+    /// order: of the first of them, if the replies take more than [`BATCH_REPLY_BYTES`](crate::limits::BATCH_REPLY_BYTES); the others, which are not looked
+    /// at then, can be submitted again. Waits while the batches of others take
+    /// [`QUEUED_BYTES`](crate::limits::QUEUED_BYTES). A write that could not be made durable is answered with an error; nothing has happened then, unless
     /// the text says that it can't be known.
     ///
     /// # Errors
     ///
     /// If the journal is closed.
     pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Reply>, Closed> {
+        let _room = self.queue.room_for(items.iter().map(Item::bytes).sum()).await?;
         let (reply, replies) = oneshot::channel();
         self.queue.push(Batch { items, reply })?;
         // The writer answers every batch that it has taken, or aborts the process.
@@ -220,6 +244,16 @@ impl Journal {
         let (done, outcome) = oneshot::channel();
         self.queue.push_checkpoint(done).map_err(|Closed| "the server is shutting down".to_owned())?;
         outcome.await.map_err(|_| "the server is shutting down".to_owned())?
+    }
+
+    /// Has all that the journal says in vain be taken out of it, beside the work on batches. What comes of it is in the
+    /// log, and in INFO.
+    ///
+    /// # Errors
+    ///
+    /// If the journal is closed.
+    pub fn compact(&self) -> Result<(), Closed> {
+        self.queue.push_compaction()
     }
 
     /// Has the disk hold all that was committed, whatever the policy.

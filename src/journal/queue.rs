@@ -1,12 +1,13 @@
-//! What waits for the writer. A connection has one batch under way at most, so that the queue is bounded by
-//! the number of clients.
+//! What waits for the writer. A connection has one batch under way at most, and all of them together take
+//! [`QUEUED_BYTES`]: who comes when that is used up waits until others are answered.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::{Closed, Item, SyncPolicy};
+use crate::limits::QUEUED_BYTES;
 use crate::reply::Reply;
 
 /// A client's batch.
@@ -22,6 +23,8 @@ pub(super) struct Waiting {
     pub(super) batches: Vec<Batch>,
     pub(super) checkpoints: Vec<oneshot::Sender<Result<(), String>>>,
     pub(super) syncs: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Compaction is asked for.
+    pub(super) compacts: bool,
     /// The policy that counts from the batches on that came with it, if it is another.
     pub(super) policy: Option<SyncPolicy>,
     /// Nothing more will come.
@@ -34,17 +37,33 @@ impl Waiting {
             && self.checkpoints.is_empty()
             && self.syncs.is_empty()
             && self.policy.is_none()
+            && !self.compacts
             && !self.is_closed
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     arrival: Condvar,
+    /// Bytes that batches may still take.
+    room: Semaphore,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), arrival: Condvar::new(), room: Semaphore::new(QUEUED_BYTES) }
+    }
 }
 
 impl Queue {
+    /// Waits for room for a batch of so many bytes, behind those who came before. It is taken until the permit is
+    /// dropped.
+    pub(super) async fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Closed> {
+        // What would never fit has all the room to itself.
+        self.room.acquire_many(bytes.min(QUEUED_BYTES) as u32).await.map_err(|_| Closed)
+    }
+
     pub(super) fn push(&self, batch: Batch) -> Result<(), Closed> {
         self.add(|waiting| waiting.batches.push(batch))
     }
@@ -55,6 +74,10 @@ impl Queue {
 
     pub(super) fn push_sync(&self, done: oneshot::Sender<Result<(), String>>) -> Result<(), Closed> {
         self.add(|waiting| waiting.syncs.push(done))
+    }
+
+    pub(super) fn push_compaction(&self) -> Result<(), Closed> {
+        self.add(|waiting| waiting.compacts = true)
     }
 
     pub(super) fn set_policy(&self, policy: SyncPolicy) -> Result<(), Closed> {
@@ -99,5 +122,25 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_waits_until_there_is_room_for_it() {
+        let queue = Queue::default();
+        let first = queue.room_for(QUEUED_BYTES - 10).await.unwrap();
+        let second = queue.room_for(10).await.unwrap();
+        let mut third = std::pin::pin!(queue.room_for(11));
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(second);
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(first);
+        drop(third.await.unwrap());
+        let whole = queue.room_for(usize::MAX).await.unwrap();
+        assert_eq!(whole.num_permits(), QUEUED_BYTES, "what never fits has it all");
     }
 }

@@ -14,7 +14,7 @@ use super::checksum::Checksum;
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::UNPLACED;
+use crate::store::{ROW_BYTES, UNPLACED};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -47,6 +47,7 @@ impl Spaces {
         self.0[usize::from(database)]
     }
 
+    /// The database whose keys are those of a space.
     pub(super) fn database_of(&self, space: i64) -> Option<u8> {
         (0..DATABASES).find(|&database| i64::from(self.of(database)) == space)
     }
@@ -143,6 +144,12 @@ impl<'a> Columns<'a> {
         [Some(row), left_behind]
     }
 
+    /// What it takes in the file, about.
+    pub(super) fn bytes(&self) -> u64 {
+        let length = |value: Option<ValueRef<'_>>| value.and_then(content).map_or(0, <[u8]>::len);
+        (ROW_BYTES + length(self.key) + length(self.value)) as u64
+    }
+
     /// The same, as something that was so before.
     pub(super) fn restated(self) -> Self {
         Self { effect: self.effect + RESTATED, ..self }
@@ -169,8 +176,7 @@ impl<'a> Columns<'a> {
 
     /// What it says there is: an effect of its kind that was so when the row was written.
     pub(super) fn says(&self) -> Result<Said<'a>, String> {
-        let kind = self.effect % RESTATED;
-        Ok(match kind {
+        Ok(match kind(self.effect) {
             MEMBER_SET => Said::Member { container: self.container()?, member: self.value()? },
             SET_AT_KEY => Said::Set { space: self.space()?, container: self.container()?, key: self.key()? },
             STRING_AT_KEY => Said::String { space: self.space()?, key: self.key()? },
@@ -199,6 +205,11 @@ impl<'a> Columns<'a> {
     fn expiry(&self) -> Expiry {
         self.time_ms.map_or(Expiry::NEVER, Expiry::at_ms)
     }
+}
+
+/// What an effect does, whether or not it was so before.
+fn kind(effect: i64) -> i64 {
+    if effect > RESTATED { effect - RESTATED } else { effect }
 }
 
 /// What a row says there is, by the name that the store knows it by.
@@ -354,9 +365,9 @@ impl Reader {
     fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<'_>) -> Outcome) -> Outcome {
         let space = row.space()?;
         let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
-        let kind = if row.effect > RESTATED { row.effect - RESTATED } else { row.effect };
-        match kind {
-            MEMBER_SET | MEMBER_REMOVED => self.member(space, database, row, kind == MEMBER_SET, apply),
+        match kind(row.effect) {
+            MEMBER_SET => self.member(space, database, row, true, apply),
+            MEMBER_REMOVED => self.member(space, database, row, false, apply),
             SET_AT_KEY => self.place(space as u8, database, row, apply),
             DATABASE_RENUMBERED => self.renumber(database, row.container.ok_or("it has no database")?, apply),
             STRING_AT_KEY => apply(Entry::Effect(Effect::StringSet {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fail::fail_point;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
@@ -19,9 +20,9 @@ use super::checksum::Checksum;
 use super::error::{AppendError, OpenError};
 use super::lock::Lock;
 use super::log::{self, Log};
-use super::rows::{Columns, Entry, Reader, Spaces};
+use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
-use crate::limits::TIMESTAMP_ROWS;
+use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
 
 /// `PRAGMA application_id`: "rvkd".
 const APPLICATION_ID: u32 = 0x7276_6b64;
@@ -32,6 +33,12 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// How long a commit waits for another program that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// SQLite's default, which the file is made with.
+const PAGE_BYTES: u64 = 4096;
+
+/// After so many bytes of rows the pages of the file are counted again.
+const MEASURED_BYTES: u64 = 1024 * 1024;
 
 /// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
@@ -68,6 +75,7 @@ pub(super) struct JournalFile {
     path: PathBuf,
     policy: SyncPolicy,
     end: End,
+    space: Space,
     /// How the log was found.
     log: Log,
     /// Dropped last.
@@ -85,6 +93,15 @@ struct End {
     /// Of the rows since the last time stamp, that one included.
     checksum: Checksum,
     spaces: Spaces,
+    /// What the rows take, about, that were written since the file's pages were counted.
+    bytes_since_measured: u64,
+}
+
+/// How much of the file is in use.
+#[derive(Debug, Default, Clone, Copy)]
+struct Space {
+    used_pages: u64,
+    free_pages: u64,
 }
 
 /// Inserts rows at the end.
@@ -123,6 +140,7 @@ impl<'a> Insert<'a> {
         self.end.checksum.add(sequence, row);
         self.end.next_sequence += 1;
         self.end.rows_since_timestamp += 1;
+        self.end.bytes_since_measured += row.bytes();
         Ok(())
     }
 }
@@ -150,7 +168,9 @@ impl JournalFile {
                 rows_since_timestamp: 0,
                 checksum: Checksum::default(),
                 spaces: Spaces::default(),
+                bytes_since_measured: 0,
             },
+            space: Space::default(),
             log,
             lock,
         })
@@ -196,6 +216,7 @@ impl JournalFile {
         self.find_end()?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
+        self.measure().map_err(|error| OpenError::Io { path: self.path.clone(), what: error.to_string() })?;
         Ok(reader.last_container())
     }
 
@@ -258,8 +279,13 @@ impl JournalFile {
                     insert.row(&row)?;
                 }
             }
+            fail_point!(super::failpoints::APPENDED);
             Ok(())
         })?;
+        if self.end.bytes_since_measured >= MEASURED_BYTES {
+            // Committed is committed: what can't be measured is measured another time.
+            let _ = self.measure();
+        }
         Ok((self.end.next_sequence - before) as u64)
     }
 
@@ -282,18 +308,129 @@ impl JournalFile {
         outcome.map(|_| ())
     }
 
-    /// Writes a time row, so that what was written before it is covered by a checksum, if it is not so already.
+    /// Writes a time row, so that what was written before it is covered by a checksum. Returns its sequence.
+    pub(super) fn begin_group(&mut self, now_ms: i64) -> Result<i64, AppendError> {
+        let sequence = self.end.next_sequence;
+        self.transact(|connection, end| Insert::new(connection, end)?.begin_group(now_ms))?;
+        Ok(sequence)
+    }
+
+    /// The same, if there is something that is not covered.
     pub(super) fn close_group(&mut self, now_ms: i64) -> Result<(), AppendError> {
-        if self.end.rows_since_timestamp == 0 {
-            return Ok(());
+        if self.end.rows_since_timestamp == 0 { Ok(()) } else { self.begin_group(now_ms).map(drop) }
+    }
+
+    /// The sequence of the first row.
+    pub(super) fn first_sequence(&self) -> i64 {
+        self.end.first_sequence
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> u64 {
+        (self.end.next_sequence - self.end.first_sequence) as u64
+    }
+
+    /// The sequence that the next row gets.
+    pub(super) fn next_sequence(&self) -> i64 {
+        self.end.next_sequence
+    }
+
+    /// Reads the first rows, in whole groups: at least so many, but none from the time row `until` on. `visit` is told
+    /// what they say, and in which database. Returns the sequence of the row behind them.
+    pub(super) fn read_head(
+        &self,
+        least: usize,
+        until: i64,
+        mut visit: impl FnMut(Said<'_>, Option<u8>),
+    ) -> Result<i64, AppendError> {
+        let fail = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
+        let mut statement = self.connection.prepare_cached(SELECT).map_err(fail)?;
+        let mut rows = statement.query([]).map_err(fail)?;
+        let mut rows_read = 0;
+        while let Some(row) = rows.next().map_err(fail)? {
+            let (sequence, columns) = Columns::read(row).map_err(AppendError::NotWritten)?;
+            if columns.is_time() && (rows_read >= least || sequence >= until) {
+                return Ok(sequence);
+            }
+            let said = columns.says().map_err(AppendError::NotWritten)?;
+            visit(said, columns.space.and_then(|space| self.end.spaces.database_of(space)));
+            rows_read += 1;
         }
-        self.transact(|connection, end| Insert::new(connection, end)?.begin_group(now_ms))
+        Err(AppendError::NotWritten("the journal ends before a time row".into()))
+    }
+
+    /// Takes away the rows before `head` and appends what is still so of what they say: effects that change nothing, and
+    /// which database has which space. Returns the number of rows written.
+    pub(super) fn replace_head(
+        &mut self,
+        head: i64,
+        restated: &[Effect<Bytes>],
+        renumbers: bool,
+        now_ms: i64,
+    ) -> Result<u64, AppendError> {
+        let before = self.end.next_sequence;
+        self.transact(|connection, end| {
+            let mut insert = Insert::new(connection, end)?;
+            for effect in restated {
+                insert.begin_group_if_due(now_ms)?;
+                for row in Columns::of(effect, &mut insert.end.spaces).into_iter().flatten() {
+                    insert.row(&row.restated())?;
+                }
+            }
+            let spaces = insert.end.spaces;
+            for row in spaces.restated().filter(|_| renumbers) {
+                insert.begin_group_if_due(now_ms)?;
+                insert.row(&row)?;
+            }
+            fail_point!(super::failpoints::COMPACTION_RESTATED);
+            connection.prepare_cached("DELETE FROM journal WHERE sequence < ?1")?.execute([head])?;
+            fail_point!(super::failpoints::COMPACTION_REMOVED);
+            insert.end.first_sequence = head;
+            Ok(())
+        })?;
+        self.measure()?;
+        Ok((self.end.next_sequence - before) as u64)
+    }
+
+    /// What the rows take in the file, about: measured now and then, and counted in between.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.space.used_pages * PAGE_BYTES + self.end.bytes_since_measured
+    }
+
+    /// Whether so many pages are empty that some are to be given back.
+    pub(super) fn has_pages_to_give_back(&self) -> bool {
+        let Space { used_pages, free_pages } = self.space;
+        free_pages > KEPT_PAGES + (used_pages + free_pages) / 8
+    }
+
+    /// Gives some empty pages back to the file system.
+    pub(super) fn give_pages_back(&mut self) -> Result<(), AppendError> {
+        let sql = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
+        self.connection.execute_batch(&sql).map_err(|error| commit_error(&error))?;
+        self.measure()
+    }
+
+    /// Looks how much of the file is in use.
+    fn measure(&mut self) -> Result<(), AppendError> {
+        let count = |pragma: &str| -> Result<u64, AppendError> {
+            let read = |connection: &Connection| {
+                connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0))
+            };
+            let counted = read(&self.connection).map_err(|error| AppendError::NotWritten(describe(&error)));
+            counted.map(|count| count as u64)
+        };
+        let (pages, free_pages) = (count("PRAGMA page_count")?, count("PRAGMA freelist_count")?);
+        self.space = Space { used_pages: pages - free_pages, free_pages };
+        self.end.bytes_since_measured = 0;
+        Ok(())
     }
 
     /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
     pub(super) fn checkpoint(&mut self) -> Result<(), String> {
+        fail_point!(super::failpoints::CHECKPOINT);
         let outcome = self.copy_log().map_err(|error| describe(&error));
+        fail_point!(super::failpoints::CHECKPOINTED);
         self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
         if outcome? {
             return Err("another program is reading the data file".into());
@@ -496,6 +633,8 @@ fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
     connection.pragma_update(None, "synchronous", synchronous(policy)).map_err(fail)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(fail)?;
+    // Negative: in KiB rather than pages.
+    connection.pragma_update(None, "cache_size", -((SQLITE_CACHE_BYTES / 1024) as i64)).map_err(fail)?;
     // The header was looked at in the file; a migration may still stand in the write-ahead log alone.
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     accept_version(path, version as usize)?;

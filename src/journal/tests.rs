@@ -815,3 +815,38 @@ async fn the_policy_is_switched_under_way() {
     server.stop().await;
     switch.set(SyncPolicy::Always);
 }
+
+fn get(key: &[u8]) -> Item {
+    let read = |view: &View<'_>, database: u8, request: Request<'_>| {
+        Ok(view.string(database, request.arg(1))?.map_or(Reply::Null, Reply::bulk))
+    };
+    Item::Read(Query { read, database: 0, request: OwnedRequest::from_args(&[b"GET", key]) })
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_parts_where_its_replies_are_long() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let value = Bytes::from(vec![b'v'; crate::limits::BATCH_REPLY_BYTES / 2]);
+    let set = Change::Set {
+        key: shared(b"s"),
+        value: value.clone(),
+        expiry: None,
+        condition: None,
+        answer: crate::op::SetAnswer::Ok,
+    };
+    let items = vec![write(0, set), get(b"s"), get(b"s"), sadd(b"k", &[b"a"]), get(b"s")];
+    assert_eq!(
+        server.submit(items).await,
+        [Reply::OK, Reply::Bulk(value.clone()), Reply::Bulk(value.clone())]
+    );
+    assert!(server.members(b"k").is_empty(), "what is not answered was not done");
+    let (one, other) = (
+        server.journal.submit(vec![sadd(b"k", &[b"a"]), get(b"s"), get(b"s"), get(b"s")]),
+        server.journal.submit(vec![sadd(b"k", &[b"b"]), scard(b"k")]),
+    );
+    let (one, other) = tokio::join!(one, other);
+    assert_eq!(one.unwrap(), [Reply::Integer(1), Reply::Bulk(value.clone()), Reply::Bulk(value)]);
+    assert_eq!(other.unwrap(), [Reply::Integer(1), Reply::Integer(2)], "another is not concerned");
+    server.stop().await;
+}

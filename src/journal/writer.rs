@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use tokio::sync::oneshot;
 
+use super::compaction::Compaction;
 use super::error::{AppendError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::rows::Entry;
@@ -19,7 +21,10 @@ use super::{Item, Query};
 use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
-use crate::limits::{COMMIT_BYTES, COMMIT_REQUESTS, SWEEP_SEGMENTS, TRANSACTION_BYTES};
+use crate::limits::{
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
+    TRANSACTION_REPLY_BYTES,
+};
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
@@ -51,6 +56,7 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     watches: Arc<Watches>,
     syncing: Syncing,
+    compaction: Compaction,
     /// Set when nobody can tell what a restart would find: why no write is taken any more.
     latched: Option<String>,
 }
@@ -76,7 +82,8 @@ impl Writer {
         watches: Arc<Watches>,
     ) -> Self {
         let syncing = Syncing { policy, wal: None, unsynced_since: None };
-        Self { file, store, stats, pubsub, queue, watches, syncing, latched: None }
+        let compaction = Compaction::default();
+        Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None }
     }
 
     /// Replays the file, then serves the queue until it is closed.
@@ -103,6 +110,7 @@ impl Writer {
         let mut keyspace = self.store.load();
         let mut reported = started;
         let last_container = self.file.replay(|rows, entry| {
+            fail_point!(super::failpoints::REPLAY_ROW);
             if rows.is_multiple_of(PROGRESS_ROWS) {
                 journal.rows_loaded.store(rows, Relaxed);
                 journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -120,6 +128,7 @@ impl Writer {
             }
             .map_err(|misfit| misfit.to_string())
         })?;
+        fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
@@ -136,17 +145,24 @@ impl Writer {
             );
         }
         self.syncing.prepare(&self.file)?;
+        self.note_size();
         journal.rows_loaded.store(total, Relaxed);
         journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
         journal.loading.store(false, Relaxed);
         tracing::info!("Loaded {total} rows in {} ms", started.elapsed().as_millis());
+        if self.stats.is_out_of_memory() {
+            tracing::warn!(
+                "What the data file holds takes more than maxmemory: all of it is loaded, and writes that need memory are \
+                 refused until there is room"
+            );
+        }
         Ok(())
     }
 
     fn serve(&mut self) {
         loop {
             let waiting = self.queue.take(self.idle_time());
-            let Waiting { mut batches, checkpoints, syncs, policy, is_closed } = waiting;
+            let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
             if let Some(policy) = policy {
                 self.switch(policy);
             }
@@ -154,8 +170,14 @@ impl Writer {
                 // Before: whoever subscribes to it hears that a key has ended before another takes its place.
                 self.sweep();
                 let rest = batches.split_off(commit_len(&batches));
+                let before = self.file.next_sequence();
                 self.commit(std::mem::replace(&mut batches, rest));
+                self.tidy((self.file.next_sequence() - before) as u64);
             }
+            if compacts {
+                self.compaction.ask(&self.file);
+            }
+            self.tidy(0);
             self.sweep();
             self.sync_if_due();
             if !syncs.is_empty() {
@@ -176,50 +198,84 @@ impl Writer {
         }
     }
 
-    /// One commit, or as many as its changes need, from evaluation to replies.
+    /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        let items: Vec<_> = batches.iter().flat_map(|batch| &batch.items).collect();
-        let mut replies = Vec::with_capacity(items.len());
-        while let Some(rest) = items.get(replies.len()..).filter(|rest| !rest.is_empty()) {
-            replies.extend(self.commit_first(rest));
+        let (batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
+        let items: Vec<Asked<'_>> = batches
+            .iter()
+            .enumerate()
+            .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
+            .collect();
+        // Of its own, as it must come before the answers are dropped: their clients would hear that nothing was changed.
+        let _guard = AbortOnPanic;
+        let (mut done, mut sent) = (0, 0);
+        while done < items.len() {
+            done += self.commit_first(&items[done..], &mut answers);
+            fail_point!(super::failpoints::REPLY);
+            // Who has all its replies need not wait for the others, nor the replies for their sending.
+            let complete = items.get(done).map_or(answers.len(), |next| next.batch);
+            answers[sent..complete].iter_mut().for_each(Answers::send);
+            sent = complete;
         }
-        let mut replies = replies.into_iter();
-        for Batch { items, reply } in batches {
-            // The client may be gone; its changes stay.
-            let _ = reply.send(replies.by_ref().take(items.len()).collect());
-        }
+        answers[sent..].iter_mut().for_each(Answers::send);
     }
 
-    /// One commit: of the first items, as many as it holds, at least one. Returns their replies.
-    fn commit_first(&mut self, items: &[&Item]) -> Vec<Reply> {
+    /// One commit: of the first items, as many as it holds, at least one. Adds their replies to the answers, and returns
+    /// how many they were.
+    fn commit_first(&mut self, items: &[Asked<'_>], answers: &mut [Answers]) -> usize {
         if let Some(reason) = &self.latched {
-            return self.refuse(items, reason);
+            return self.refuse(items, reason, answers);
         }
-        let (replies, changes, notices) = self.evaluate(items);
+        let (replies, changes, notices) = self.evaluate(items, answers);
+        let items = &items[..replies.len()];
         if !changes.effects().is_empty() {
+            fail_point!(super::failpoints::EVALUATED);
             if let Err(error) = self.append(&changes) {
                 let reason = self.failed(error);
-                return self.refuse(&items[..replies.len()], &reason);
+                return self.refuse(items, &reason, answers);
             }
+            fail_point!(super::failpoints::COMMITTED);
             self.apply(&changes);
+            fail_point!(super::failpoints::APPLIED);
+            fail_point!(super::failpoints::EVALUATED_TWICE, |_| self.commit_first(items, answers));
         }
         for Notice { class, event, database, key } in notices {
             self.pubsub.notify(class, event, database, &key);
         }
-        replies
+        for (asked, reply) in items.iter().zip(replies) {
+            answers[asked.batch].add(reply);
+        }
+        items.len()
     }
 
     /// The replies to the first items, the changes, and what has happened to which keys, if anybody may want to hear
-    /// of it.
-    fn evaluate(&self, items: &[&Item]) -> (Vec<Reply>, Changes, Vec<Notice>) {
+    /// of it. An item whose batch is answered enough has none, and was not looked at.
+    fn evaluate(
+        &self,
+        items: &[Asked<'_>],
+        answers: &[Answers],
+    ) -> (Vec<Option<Reply>>, Changes, Vec<Notice>) {
+        let is_out_of_memory = self.stats.is_out_of_memory();
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace, now_ms());
         let mut notices = self.pubsub.is_notified().then(Vec::new);
         let mut replies = Vec::with_capacity(items.len());
-        for item in items {
-            replies.push(self.evaluate_item(item, &mut staged, &mut notices));
+        let mut fill = Fill::default();
+        for &Asked { batch, item } in items {
+            if fill.is_enough_for(batch, answers) {
+                replies.push(None);
+                continue;
+            }
+            // Where nothing was refused when it was sent: what came before it has taken the last of the memory.
+            let reply = if is_out_of_memory && item.needs_memory() {
+                out_of_memory(item).into()
+            } else {
+                self.evaluate_item(item, &mut staged, &mut notices)
+            };
+            fill.add(reply.bytes());
+            replies.push(Some(reply));
             staged.end_op();
-            if staged.changes().bytes() >= COMMIT_BYTES {
+            if staged.changes().bytes() + fill.all_bytes >= COMMIT_BYTES {
                 break;
             }
         }
@@ -246,7 +302,7 @@ impl Writer {
                 Reply::NullArray
             }
             Item::Transaction { items, .. } => {
-                Reply::Array(items.iter().map(|item| self.evaluate_item(item, staged, notices)).collect())
+                answer_all(items, |item| self.evaluate_item(item, staged, notices))
             }
         }
     }
@@ -267,7 +323,73 @@ impl Writer {
         let sweep_in =
             earliest.ms().map(|ms| ms.saturating_sub(now_ms).clamp(0, SWEEP_INTERVAL.as_millis() as i64));
         let sweep_in = sweep_in.map(|ms| Duration::from_millis(ms as u64));
-        [self.syncing.due_in(), sweep_in].into_iter().flatten().min()
+        [self.syncing.due_in(), sweep_in, self.tidy_in()].into_iter().flatten().min()
+    }
+
+    /// How long the file may stay as it is.
+    fn tidy_in(&self) -> Option<Duration> {
+        if self.latched.is_some() {
+            return None;
+        }
+        let gives_back = self.file.has_pages_to_give_back().then_some(Duration::ZERO);
+        gives_back.or(self.compaction.due_in(&self.file, self.store.read().row_bytes()))
+    }
+
+    /// Takes some of what the journal says in vain out of it, if that is worth it: in proportion to the rows that were
+    /// just appended. Gives pages back that are not needed.
+    fn tidy(&mut self, appended: u64) {
+        let mut removed = 0;
+        while removed < Compaction::pace(appended) && self.compacts() {
+            match self.compaction.step(&mut self.file, &self.store, COMPACT_ROWS) {
+                Ok(step) => {
+                    removed += step.removed;
+                    self.stats.journal.rows_removed.add(step.removed);
+                    self.stats.journal.rows_restated.add(step.appended);
+                    self.syncing.committed();
+                }
+                Err(error) => return self.compaction_failed(error),
+            }
+        }
+        if self.latched.is_none()
+            && self.file.has_pages_to_give_back()
+            && let Err(error) = self.file.give_pages_back()
+        {
+            return self.compaction_failed(error);
+        }
+        if self.compaction.is_done(&self.file) {
+            self.stats.journal.last_compaction_failed.store(false, Relaxed);
+            self.stats.journal.is_compacting.store(false, Relaxed);
+            tracing::info!("The journal is compact: {} rows", self.file.len());
+        }
+        self.note_size();
+    }
+
+    fn compacts(&self) -> bool {
+        let due_in = || self.compaction.due_in(&self.file, self.store.read().row_bytes());
+        self.latched.is_none() && due_in().is_some_and(|due_in| due_in.is_zero())
+    }
+
+    fn compaction_failed(&mut self, error: AppendError) {
+        self.stats.journal.last_compaction_failed.store(true, Relaxed);
+        match error {
+            AppendError::NotWritten(why) => {
+                tracing::warn!("Compaction of the journal waits, nothing is lost: {why}");
+                self.compaction.pause();
+            }
+            AppendError::Unknown(why) => {
+                self.latch(&format!("compacting the journal failed: {why}"));
+                self.compaction.give_up();
+                self.stats.journal.is_compacting.store(false, Relaxed);
+            }
+        }
+    }
+
+    /// Tells INFO what the journal is.
+    fn note_size(&self) {
+        let journal = &self.stats.journal;
+        journal.rows.store(self.file.len(), Relaxed);
+        journal.used_bytes.store(self.file.used_bytes(), Relaxed);
+        journal.live_bytes.store(self.store.read().row_bytes() as u64, Relaxed);
     }
 
     /// When something ends at the earliest, and what time it is for those who read: where the clock was set back, that of
@@ -283,6 +405,7 @@ impl Writer {
         if !earliest.is_due(now_ms) {
             return;
         }
+        fail_point!(super::failpoints::SWEEP);
         let swept = self.store.sweep(now_ms, SWEEP_SEGMENTS);
         self.stats.expired_keys.add(swept.keys.len() as u64);
         for (database, key) in &swept.keys {
@@ -300,6 +423,7 @@ impl Writer {
     }
 
     fn append(&mut self, changes: &Changes) -> Result<(), AppendError> {
+        fail_point!(super::failpoints::UNWRITTEN, |_| Ok(()));
         let started = Instant::now();
         let outcome = self.file.append(changes.effects(), changes.time_ms());
         let journal = &self.stats.journal;
@@ -358,11 +482,17 @@ impl Writer {
         }
     }
 
-    /// The replies to items whose changes did not happen: to what writes the reason, to the rest what is committed.
-    fn refuse(&self, items: &[&Item], reason: &str) -> Vec<Reply> {
+    /// Answers items whose changes did not happen: what writes with the reason, the rest with what is committed. Returns
+    /// how many they were.
+    fn refuse(&self, items: &[Asked<'_>], reason: &str, answers: &mut [Answers]) -> usize {
         let keyspace = self.store.read();
         let staged = Staged::new(&keyspace, now_ms());
-        items.iter().map(|item| refusal(item, &staged, reason)).collect()
+        for &Asked { batch, item } in items {
+            if !answers[batch].are_enough() {
+                answers[batch].add(Some(refusal(item, &staged, reason)));
+            }
+        }
+        items.len()
     }
 
     fn sync_if_due(&mut self) {
@@ -435,6 +565,93 @@ impl Writer {
     }
 }
 
+/// A batch's item, and which batch that is.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    batch: usize,
+    item: &'a Item,
+}
+
+/// What a batch is answered.
+#[derive(Debug)]
+struct Answers {
+    replies: Vec<Reply>,
+    bytes: usize,
+    to: Option<oneshot::Sender<Vec<Reply>>>,
+}
+
+impl Answers {
+    /// A batch's items, and none of their replies yet.
+    fn of(Batch { items, reply }: Batch) -> (Vec<Item>, Self) {
+        let replies = Vec::with_capacity(items.len());
+        (items, Self { replies, bytes: 0, to: Some(reply) })
+    }
+
+    fn add(&mut self, reply: Option<Reply>) {
+        if let Some(reply) = reply {
+            self.bytes += reply.bytes();
+            self.replies.push(reply);
+        }
+    }
+
+    /// Whether the rest of the batch has to wait until the replies so far are sent.
+    fn are_enough(&self) -> bool {
+        self.bytes >= BATCH_REPLY_BYTES
+    }
+
+    fn send(&mut self) {
+        if let Some(to) = self.to.take() {
+            // The client may be gone; its changes stay.
+            let _ = to.send(std::mem::take(&mut self.replies));
+        }
+    }
+}
+
+/// How much the replies take that are not answers yet, since they wait for their commit.
+#[derive(Debug, Default)]
+struct Fill {
+    batch: usize,
+    bytes: usize,
+    all_bytes: usize,
+}
+
+impl Fill {
+    fn is_enough_for(&mut self, batch: usize, answers: &[Answers]) -> bool {
+        if batch != self.batch {
+            (self.batch, self.bytes) = (batch, 0);
+        }
+        answers[batch].bytes + self.bytes >= BATCH_REPLY_BYTES
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.all_bytes += bytes;
+    }
+}
+
+/// What is answered to what needs memory when there is none. Of a transaction nothing is done.
+fn out_of_memory(item: &Item) -> Error {
+    match item {
+        Item::Transaction { .. } => Error::ExecAbortBecause(Error::OutOfMemory.to_string()),
+        Item::Write(_) | Item::Read(_) => Error::OutOfMemory,
+    }
+}
+
+/// The replies to the items of a transaction, in one. Beyond [`TRANSACTION_REPLY_BYTES`] they are refused: the reply can't
+/// be sent in parts.
+fn answer_all(items: &[Item], mut answer: impl FnMut(&Item) -> Reply) -> Reply {
+    let mut bytes = 0;
+    let bounded = |item| {
+        if bytes >= TRANSACTION_REPLY_BYTES {
+            return Error::TransactionAnswersTooMuch.into();
+        }
+        let reply = answer(item);
+        bytes += reply.bytes();
+        reply
+    };
+    Reply::Array(items.iter().map(bounded).collect())
+}
+
 /// The reply to an item where nothing is written. `nothing` is a stage without changes.
 fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
     match item {
@@ -444,9 +661,7 @@ fn refusal(item: &Item, nothing: &Staged<'_>, reason: &str) -> Reply {
             Error::Misconf(reason.to_owned()).into()
         }
         Item::Transaction { watched: Some(watched), .. } if watched.has_changed(nothing) => Reply::NullArray,
-        Item::Transaction { items, .. } => {
-            Reply::Array(items.iter().map(|item| refusal(item, nothing, reason)).collect())
-        }
+        Item::Transaction { items, .. } => answer_all(items, |item| refusal(item, nothing, reason)),
     }
 }
 
@@ -540,5 +755,24 @@ mod tests {
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS - 1), batch(1), batch(1)]), 2);
+    }
+
+    #[test]
+    fn a_transaction_is_answered_as_much_as_one_reply_may_be() {
+        let read = || {
+            Item::Read(Query {
+                read: |_, _, _| Ok(Reply::Null),
+                database: 0,
+                request: crate::request::OwnedRequest::from_args(&[b"GET"]),
+            })
+        };
+        let items: Vec<_> = std::iter::repeat_with(read).take(5).collect();
+        // One piece of memory, that all replies share.
+        let third = bytes::Bytes::from(vec![0; TRANSACTION_REPLY_BYTES / 3 + 1]);
+        let Reply::Array(replies) = answer_all(&items, |_| Reply::Bulk(third.clone())) else {
+            unreachable!()
+        };
+        let is_refused = |reply: &Reply| *reply == Error::TransactionAnswersTooMuch.into();
+        assert_eq!(replies.iter().map(is_refused).collect::<Vec<_>>(), [false, false, false, true, true]);
     }
 }

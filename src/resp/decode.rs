@@ -31,8 +31,9 @@ const KEPT_BY_REQUESTS: usize = 4 * DECODED_REQUESTS;
 /// - A request has at most [`REQUEST_ARGUMENTS`], as before Redis 7.0, which takes 2,147,483,647.
 /// - A request that would take more than [`REQUEST_BYTES`] is answered with an error as soon as a length
 ///   announces it. Redis closes the connection without a word once it has read as much.
+/// - Before authentication an inline request is held to the bounds of any other: Redis takes it as it is.
 /// - A NUL in a line is a byte like any other. Redis doesn't see beyond it, and waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     // All places count from the start of the buffer. Between two calls the request at hand starts at 0.
     /// Where the request at hand starts.
@@ -47,9 +48,36 @@ pub struct Decoder {
     length: Option<usize>,
     /// The arguments so far.
     spans: Vec<Span>,
+    /// Most bytes of an argument.
+    argument_bytes: usize,
+    /// Most bytes of a request.
+    request_bytes: usize,
+}
+
+/// With the widest bounds.
+impl Default for Decoder {
+    fn default() -> Self {
+        Self {
+            start: 0,
+            at: 0,
+            searched: 0,
+            missing: 0,
+            length: None,
+            spans: Vec::new(),
+            argument_bytes: ARGUMENT_BYTES,
+            request_bytes: REQUEST_BYTES,
+        }
+    }
 }
 
 impl Decoder {
+    /// Takes arguments and whole requests of at most so many bytes from now on, [`ARGUMENT_BYTES`] and [`REQUEST_BYTES`]
+    /// at the most. What was announced before may be longer.
+    pub fn set_bounds(&mut self, argument_bytes: usize, request_bytes: usize) {
+        self.argument_bytes = argument_bytes.min(ARGUMENT_BYTES);
+        self.request_bytes = request_bytes.min(REQUEST_BYTES);
+    }
+
     /// Decodes the complete requests in `buffer` into `requests`, in place of what was there.
     ///
     /// Before authentication that is one request at most: it may be AUTH, and the next is then held to other
@@ -73,7 +101,8 @@ impl Decoder {
         requests.clear();
         // However much is given, a place must fit a `Span`. The largest request does, so this stops none.
         let visible = buffer.len().min(u32::MAX as usize);
-        let result = self.decode_visible(&mut buffer[..visible], requests, Bounds::new(authenticated));
+        let bounds = Bounds::new(authenticated, self.argument_bytes, self.request_bytes);
+        let result = self.decode_visible(&mut buffer[..visible], requests, bounds);
         requests.consumed = self.start;
         self.rebase();
         result
@@ -116,7 +145,7 @@ impl Decoder {
             return self.read_arguments(buffer, bounds);
         }
         let Some(&first) = buffer.get(self.at) else { return Ok(false) };
-        if first == b'*' { self.read_array(buffer, bounds) } else { self.read_inline(buffer) }
+        if first == b'*' { self.read_array(buffer, bounds) } else { self.read_inline(buffer, bounds) }
     }
 
     fn read_array(&mut self, buffer: &[u8], bounds: Bounds) -> Result<bool, ProtocolError> {
@@ -163,12 +192,13 @@ impl Decoder {
         Ok(self.length)
     }
 
-    fn read_inline(&mut self, buffer: &mut [u8]) -> Result<bool, ProtocolError> {
+    fn read_inline(&mut self, buffer: &mut [u8], bounds: Bounds) -> Result<bool, ProtocolError> {
         let Some(end) = self.find_in_line(buffer, b'\n', ProtocolError::TooBigInlineRequest)? else {
             return Ok(false);
         };
         let line = &mut buffer[self.at..end];
         inline::split(line, self.at, &mut self.spans)?;
+        bounds.check_inline(&self.spans)?;
         self.at = end + 1;
         Ok(true)
     }
@@ -276,20 +306,21 @@ impl Requests {
 struct Bounds {
     requests: usize,
     arguments: usize,
+    /// Most bytes of an argument after authentication.
     argument_bytes: usize,
+    /// The same as it is now.
+    allowed_argument_bytes: usize,
+    request_bytes: usize,
 }
 
 impl Bounds {
-    fn new(authenticated: bool) -> Self {
-        if authenticated {
-            Self { requests: DECODED_REQUESTS, arguments: REQUEST_ARGUMENTS, argument_bytes: ARGUMENT_BYTES }
+    fn new(authenticated: bool, argument_bytes: usize, request_bytes: usize) -> Self {
+        let (requests, arguments, allowed_argument_bytes) = if authenticated {
+            (DECODED_REQUESTS, REQUEST_ARGUMENTS, argument_bytes)
         } else {
-            Self {
-                requests: 1,
-                arguments: UNAUTHENTICATED_ARGUMENTS,
-                argument_bytes: UNAUTHENTICATED_ARGUMENT_BYTES,
-            }
-        }
+            (1, UNAUTHENTICATED_ARGUMENTS, UNAUTHENTICATED_ARGUMENT_BYTES)
+        };
+        Self { requests, arguments, argument_bytes, allowed_argument_bytes, request_bytes }
     }
 
     /// The number of arguments that `*count` announces: none if it is negative.
@@ -302,13 +333,27 @@ impl Bounds {
         }
     }
 
+    /// An inline request, which is bounded before authentication like any other.
+    fn check_inline(self, arguments: &[Span]) -> Result<(), ProtocolError> {
+        let is_too_long = |span: &Span| (span.end - span.start) as usize > self.allowed_argument_bytes;
+        if arguments.len() > self.arguments {
+            Err(ProtocolError::UnauthenticatedMultibulkLength)
+        } else if arguments.iter().any(is_too_long) {
+            Err(ProtocolError::UnauthenticatedBulkLength)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The length that `$length` announces in a request of which there are `taken` bytes so far.
     fn check_length(self, length: i64, taken: usize) -> Result<usize, ProtocolError> {
         match usize::try_from(length) {
             Err(_) => Err(ProtocolError::InvalidBulkLength),
-            Ok(length) if length > ARGUMENT_BYTES => Err(ProtocolError::InvalidBulkLength),
-            Ok(length) if length > self.argument_bytes => Err(ProtocolError::UnauthenticatedBulkLength),
-            Ok(length) if taken + length + CRLF > REQUEST_BYTES => Err(ProtocolError::TooBigRequest),
+            Ok(length) if length > self.argument_bytes => Err(ProtocolError::InvalidBulkLength),
+            Ok(length) if length > self.allowed_argument_bytes => {
+                Err(ProtocolError::UnauthenticatedBulkLength)
+            }
+            Ok(length) if taken + length + CRLF > self.request_bytes => Err(ProtocolError::TooBigRequest),
             Ok(length) => Ok(length),
         }
     }
@@ -496,11 +541,30 @@ mod tests {
 
     #[test]
     fn a_request_beyond_its_bound_is_an_error_before_it_is_read() {
-        let bounds = Bounds::new(true);
+        let bounds = Bounds::new(true, ARGUMENT_BYTES, REQUEST_BYTES);
         let taken = REQUEST_BYTES - ARGUMENT_BYTES - CRLF;
         assert_eq!(bounds.check_length(ARGUMENT_BYTES as i64, taken), Ok(ARGUMENT_BYTES));
         let beyond = bounds.check_length(ARGUMENT_BYTES as i64, taken + 1);
         assert_eq!(beyond, Err(ProtocolError::TooBigRequest));
+    }
+
+    #[test]
+    fn bounds_can_be_narrowed_and_widened_between_requests() {
+        let mut decoder = Decoder::default();
+        let mut requests = Requests::default();
+        let mut decode = |argument_bytes, request_bytes| {
+            let mut input = array(&[b"ECHO", b"123456"]);
+            decoder.set_bounds(argument_bytes, request_bytes);
+            let outcome = decoder.decode(&mut input, &mut requests, true);
+            if outcome.is_err() {
+                decoder = Decoder::default();
+            }
+            outcome
+        };
+        assert_eq!(decode(6, 100), Ok(()));
+        assert_eq!(decode(5, 100), Err(ProtocolError::InvalidBulkLength));
+        assert_eq!(decode(6, 20), Err(ProtocolError::TooBigRequest));
+        assert_eq!(decode(usize::MAX, usize::MAX), Ok(()));
     }
 
     #[test]
@@ -511,6 +575,16 @@ mod tests {
         assert_eq!(error_in(b"*1\r\n$536870913\r\n", false), "invalid bulk length");
         assert_eq!(error_in(b"*10\r\n$16384\r\n", false), "");
         assert_eq!(error_in(b"*11\r\n$16385\r\n", true), "");
+        let word = "w".repeat(16_384);
+        for (line, error) in [
+            ("a b c d e f g h i j\n".to_owned(), ""),
+            ("a b c d e f g h i j k\n".to_owned(), "unauthenticated multibulk length"),
+            (format!("AUTH {word}\n"), ""),
+            (format!("AUTH {word}w\n"), "unauthenticated bulk length"),
+        ] {
+            assert_eq!(error_in(line.as_bytes(), false), error);
+            assert_eq!(error_in(line.as_bytes(), true), "");
+        }
     }
 
     #[test]

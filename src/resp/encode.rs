@@ -51,6 +51,11 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
     }
 }
 
+/// Appends what stands before the bulk strings of a set of so many.
+pub fn encode_set_header(count: usize, protocol: Protocol, out: &mut BytesMut) {
+    encode_number(set_mark(protocol), count as i64, out);
+}
+
 /// A push that was encoded in RESP2, in RESP3: it has another mark in front.
 #[must_use]
 pub fn as_push(in_resp2: &[u8]) -> Bytes {
@@ -67,7 +72,8 @@ fn encode_simple(text: &str, out: &mut BytesMut) {
     out.put_slice(CRLF);
 }
 
-fn encode_bulk(bytes: &[u8], out: &mut BytesMut) {
+/// Appends a bulk string.
+pub fn encode_bulk(bytes: &[u8], out: &mut BytesMut) {
     encode_number(b'$', bytes.len() as i64, out);
     out.put_slice(bytes);
     out.put_slice(CRLF);

@@ -12,4 +12,4 @@ mod encode;
 mod inline;
 
 pub use decode::{Decoder, Requests};
-pub use encode::{Protocol, as_push, encode};
+pub use encode::{Protocol, as_push, encode, encode_bulk, encode_set_header};

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use ahash::RandomState;
+use ahash::{AHashMap, RandomState};
 
-use super::set::{Set, hash_of};
+use super::lap::{Lap, Stamp};
+use super::set::{Member, Set, hash_of};
 use super::table::{Fate, Table};
+use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
 use crate::limits::DATABASES;
@@ -24,6 +26,12 @@ pub struct Keyspace {
     next_container: ContainerId,
     /// The time of the latest change: nobody reads the state of an earlier one, whatever the clock says.
     time_ms: i64,
+    /// The lap of compaction in which changes are written.
+    pub(super) lap: Lap,
+    /// Where the sets stand of which a member's row may stand before that of its key: those that are large or have been
+    /// moved. Of the others the members are written again together with the key.
+    pub(super) scattered: AHashMap<ContainerId, (u8, Box<[u8]>)>,
+    pub(super) walks: Walks,
 }
 
 /// The keys of one database.
@@ -32,19 +40,24 @@ struct Database {
     keys: Table<Key>,
     /// How many of them end by themselves. (That of a key whose members end is not such a one.)
     ending: usize,
+    /// What the rows take, about, that say all of this: what the journal would be without any other.
+    row_bytes: usize,
 }
+
+/// What a row of the journal takes beside the names and the string in it, about.
+pub const ROW_BYTES: usize = 16;
 
 impl Database {
     const fn new() -> Self {
-        Self { keys: Table::new(), ending: 0 }
+        Self { keys: Table::new(), ending: 0, row_bytes: 0 }
     }
 }
 
-/// A key, what it holds, and when it ends.
+/// A key, what it holds, when it ends, and when that was written.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: Box<[u8]>,
-    pub(super) expiry: Expiry,
+    pub(super) stamp: Stamp,
     pub(super) value: Value,
 }
 
@@ -65,32 +78,54 @@ pub(super) struct Container {
 const _: () = assert!(size_of::<Key>() == 40);
 
 impl Key {
+    /// When it ends.
+    pub(super) fn expiry(&self) -> Expiry {
+        self.stamp.expiry()
+    }
+
+    /// What the rows take that say it, about.
+    fn row_bytes(&self) -> usize {
+        let held = match &self.value {
+            Value::String(string) => string.len(),
+            Value::Set(container) => container.set.row_bytes(ROW_BYTES),
+        };
+        ROW_BYTES + self.name.len() + held
+    }
+
     /// Whether the key is there at this time: neither has it ended, nor have all its members.
     pub(super) fn is_live(&self, now_ms: i64) -> bool {
         let is_empty = match &self.value {
             Value::String(_) => false,
             Value::Set(container) => container.set.is_empty_at(now_ms),
         };
-        !self.expiry.is_due(now_ms) && !is_empty
+        !self.expiry().is_due(now_ms) && !is_empty
+    }
+
+    /// The set that it holds, if it is this one.
+    pub(super) fn set(&self, id: ContainerId) -> Option<&Set> {
+        match &self.value {
+            Value::Set(container) if container.id == id => Some(&container.set),
+            Value::Set(_) | Value::String(_) => None,
+        }
     }
 
     fn is_ending(&self) -> bool {
-        self.expiry != Expiry::NEVER
+        self.expiry() != Expiry::NEVER
     }
 }
 
 impl Expires for Key {
     fn earliest(&self) -> Expiry {
         match &self.value {
-            Value::String(_) => self.expiry,
-            Value::Set(container) => self.expiry.min(container.set.earliest()),
+            Value::String(_) => self.expiry(),
+            Value::Set(container) => self.expiry().min(container.set.earliest()),
         }
     }
 
     fn ends_whole(&self) -> bool {
         match &self.value {
             Value::String(_) => true,
-            Value::Set(container) => self.is_ending() && self.expiry <= container.set.earliest(),
+            Value::Set(container) => self.is_ending() && self.expiry() <= container.set.earliest(),
         }
     }
 }
@@ -120,7 +155,7 @@ impl std::fmt::Display for Misfit {
 /// What was taken out of the keyspace. Freeing it can take long: it is handed out so that the caller can do that
 /// where nobody waits.
 #[derive(Debug, Default)]
-pub struct Removed(Vec<Table<Key>>, Vec<Key>);
+pub struct Removed(Vec<Table<Key>>, Vec<Key>, Vec<Held>);
 
 impl Removed {
     /// How many keys and members there are to free.
@@ -132,13 +167,22 @@ impl Removed {
         };
         let keys = self.0.iter().flat_map(Table::iter).chain(&self.1);
         // Counting stops where the exact number no longer matters: there may be millions of keys.
-        keys.take(10_000).map(weight).sum()
+        let keys = keys.take(10_000).map(weight).sum::<usize>();
+        keys + self.2.iter().map(Held::len).sum::<usize>()
     }
 
     /// Whether there is nothing to free.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty() && self.1.is_empty()
+        self.0.is_empty() && self.1.is_empty() && self.2.is_empty()
+    }
+
+    pub(super) fn push(&mut self, key: Key) {
+        self.1.push(key);
+    }
+
+    pub(super) fn push_held(&mut self, held: Held) {
+        self.2.push(held);
     }
 }
 
@@ -159,6 +203,9 @@ impl Default for Keyspace {
             unplaced: Database::new(),
             next_container: ContainerId(1),
             time_ms: 0,
+            lap: Lap::default(),
+            scattered: AHashMap::new(),
+            walks: Walks::default(),
         }
     }
 }
@@ -192,10 +239,31 @@ impl Keyspace {
         self.time_ms = self.time_ms.max(time_ms);
     }
 
-    /// Ends the replay: sets that stand at no key had been removed, and the ids up to this one were given away.
+    /// Ends the replay: the ids up to this one were given away. Sets that stand at no key had been removed, and those
+    /// without members had ended: compaction has taken away what said their members.
     pub fn end_replay(&mut self, last_container: ContainerId) -> Removed {
         self.next_container = self.next_container.max(last_container.next());
-        Removed(vec![std::mem::replace(&mut self.unplaced, Database::new()).keys], Vec::new())
+        self.scattered.retain(|_, (database, _)| *database != UNPLACED);
+        let unplaced = std::mem::replace(&mut self.unplaced, Database::new());
+        let mut removed = Removed(vec![unplaced.keys], Vec::new(), Vec::new());
+        for database in 0..DATABASES {
+            let is_empty =
+                |key: &&Key| matches!(&key.value, Value::Set(container) if container.set.len() == 0);
+            let empty = self.table(database).iter().filter(is_empty).map(|key| key.name.clone());
+            for name in empty.collect::<Vec<_>>() {
+                if let Ok(Some(key)) = self.take(database, &name) {
+                    forget(&mut self.scattered, &key);
+                    removed.push(key);
+                }
+            }
+        }
+        removed
+    }
+
+    /// What the rows would take, about, that say all of this and nothing else.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.databases.iter().map(|database| database.row_bytes).sum()
     }
 
     /// When something ends that was not swept yet, at the earliest.
@@ -207,6 +275,13 @@ impl Keyspace {
     /// The id that the next container gets.
     pub(super) fn next_container(&self) -> ContainerId {
         self.next_container
+    }
+
+    /// Changes when a key was written, which nobody sees.
+    pub(super) fn restamp(&mut self, database: u8, name: &[u8], restamp: impl FnOnce(&mut Key)) {
+        if let Ok((Database { keys, .. }, hasher)) = self.database(database) {
+            keys.update(hash_of(hasher, name), |key| *key.name == *name, restamp);
+        }
     }
 
     fn table(&self, database: u8) -> &Table<Key> {
@@ -252,27 +327,50 @@ impl Keyspace {
         set.scan(from, now_ms, &self.hasher, visit)
     }
 
+    /// Begins a walk through the set at a key.
+    pub(super) fn walk(
+        &self,
+        container: &Container,
+        (database, key): (u8, &[u8]),
+        now_ms: i64,
+    ) -> Result<Walk, TooManyWalks> {
+        self.walks.begin(container, (database, key), now_ms)
+    }
+
+    pub(super) fn members_from<'a>(&self, set: &'a Set, cursor: u64) -> (Vec<(u64, &'a Member)>, u64) {
+        set.members_from(cursor, &self.hasher)
+    }
+
     /// Takes out what has ended, as far as `budget` allows: looking at some two hundred keys or members costs one.
     /// It changes nothing that anybody sees. What is left is due: [`Keyspace::earliest`] says so.
     pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
-        let Self { hasher, databases, .. } = self;
+        let Self { hasher, databases, walks, scattered, .. } = self;
         let mut swept = Swept::default();
-        for (number, Database { keys, ending }) in (0..DATABASES).zip(databases) {
+        for (number, Database { keys, ending, row_bytes }) in (0..DATABASES).zip(databases) {
             let decide = |key: &mut Key, budget: &mut usize| {
+                let has_ended = key.expiry().is_due(now_ms);
                 if let Value::Set(container) = &mut key.value
-                    && !key.expiry.is_due(now_ms)
+                    && !has_ended
                 {
-                    container.set.sweep(now_ms, budget, hasher);
+                    let walks = walks.of(container.id);
+                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, Some(m.expiry()));
+                    let before = container.set.row_bytes(ROW_BYTES);
+                    container.set.sweep(now_ms, budget, hasher, save);
+                    *row_bytes = *row_bytes + container.set.row_bytes(ROW_BYTES) - before;
                 }
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
             };
-            let removed = |key: Key| {
+            let mut taken = Vec::new();
+            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, |key| taken.push(key));
+            for key in taken {
                 *ending -= usize::from(key.is_ending());
+                *row_bytes -= key.row_bytes();
+                forget(scattered, &key);
                 swept.keys.push((number, key.name.clone()));
-                swept.removed.1.push(key);
-            };
-            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, removed);
+                walks.take(key, &mut swept.removed);
+            }
         }
+        walks.keep_within_bounds(&mut swept.removed);
         swept
     }
 
@@ -296,14 +394,16 @@ impl Keyspace {
                 self.database(*database)?;
                 self.change_set(*from_database, *container, from.as_ref(), |_, _| ())?;
                 let Some(moved) = self.take(*from_database, from.as_ref())? else { return Ok(()) };
+                self.scattered.insert(*container, (*database, key.as_ref().into()));
+                self.walks.moved(*container, *database, key.as_ref());
                 self.put(*database, key.as_ref(), moved.value, *expiry, removed)
             }
             Effect::KeyExpiry { database, key, expiry } => {
-                let (Database { keys, ending }, hasher) = self.database(*database)?;
+                let (Database { keys, ending, .. }, hasher) = self.database(*database)?;
                 let (hash, name) = (hash_of(hasher, key.as_ref()), key.as_ref());
                 let change = |key: &mut Key| {
                     *ending -= usize::from(key.is_ending());
-                    key.expiry = *expiry;
+                    key.stamp = Stamp::new(*expiry, key.stamp.lap());
                     *ending += usize::from(key.is_ending());
                 };
                 // A key that is not there is said again further on: compaction has taken away what said it before.
@@ -311,22 +411,46 @@ impl Keyspace {
                 Ok(())
             }
             Effect::KeyRemoved { database, container: _, key } => {
-                removed.1.extend(self.take(*database, key.as_ref())?);
+                if let Some(key) = self.take(*database, key.as_ref())? {
+                    forget(&mut self.scattered, &key);
+                    self.walks.take(key, removed);
+                }
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
                 let hash = self.hash(member.as_ref());
                 let member = member.as_ref();
-                let change = |set: &mut Set, hasher: &RandomState| set.put(hash, member, *expiry, hasher);
-                self.change_set(*database, *container, key.as_ref(), change)
+                let stamp = Stamp::new(*expiry, self.lap);
+                let change = |set: &mut Set, hasher: &RandomState| {
+                    let was_list = set.as_list().is_some();
+                    set.put(hash, member, stamp, hasher);
+                    was_list && set.as_list().is_none()
+                };
+                if self.change_set(*database, *container, key.as_ref(), change)? {
+                    self.scattered.insert(*container, (*database, key.as_ref().into()));
+                }
+                Ok(())
             }
             Effect::MemberRemoved { database, container, key, member } => {
+                if self.walks.are_there() {
+                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                }
                 let hash = self.hash(member.as_ref());
                 let member = member.as_ref();
                 let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
                 self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::DatabaseFlushed { database } => {
+                self.database(*database)?;
+                for walked in self.walks.keys(*database) {
+                    if let Some(key) = self.take(*database, &walked)? {
+                        self.walks.take(key, removed);
+                    }
+                }
+                self.scattered.retain(|_, (at, _)| at != database);
                 let (database, _) = self.database(*database)?;
                 removed.0.push(std::mem::replace(database, Database::new()).keys);
                 Ok(())
@@ -336,9 +460,33 @@ impl Keyspace {
                     return Err(Misfit::NoSuchDatabase);
                 }
                 self.databases.swap(usize::from(*first), usize::from(*second));
+                for (at, _) in self.scattered.values_mut() {
+                    *at = match *at {
+                        at if at == *first => *second,
+                        at if at == *second => *first,
+                        other => other,
+                    };
+                }
+                self.walks.swapped(*first, *second);
                 Ok(())
             }
         }
+    }
+
+    /// Has the walks through a set know what a member is before it changes.
+    #[cold]
+    fn tell_walks(
+        &mut self,
+        (database, key): (u8, &[u8]),
+        container: ContainerId,
+        member: &[u8],
+        removed: &mut Removed,
+    ) {
+        let walks = self.walks.of(container);
+        let hash = self.hash(member);
+        let set = self.get(database, key).and_then(|key| key.set(container));
+        walks.save(hash, member, set.and_then(|set| set.expiry_of(hash, member)));
+        self.walks.keep_within_bounds(removed);
     }
 
     fn database(&mut self, database: u8) -> Result<(&mut Database, &RandomState), Misfit> {
@@ -359,14 +507,18 @@ impl Keyspace {
         expiry: Expiry,
         removed: &mut Removed,
     ) -> Result<(), Misfit> {
-        let (Database { keys, ending }, hasher) = self.database(database)?;
+        let stamp = Stamp::new(expiry, self.lap);
+        let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
         let hash = hash_of(hasher, name);
-        let mut key = Key { name: name.into(), expiry, value };
+        let mut key = Key { name: name.into(), stamp, value };
         *ending += usize::from(key.is_ending());
+        *row_bytes += key.row_bytes();
         match keys.update(hash, |found| *found.name == *name, |found| std::mem::swap(found, &mut key)) {
             Some(()) => {
                 *ending -= usize::from(key.is_ending());
-                removed.1.push(key);
+                *row_bytes -= key.row_bytes();
+                forget(&mut self.scattered, &key);
+                self.walks.take(key, removed);
             }
             None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
         }
@@ -374,29 +526,41 @@ impl Keyspace {
     }
 
     fn take(&mut self, database: u8, name: &[u8]) -> Result<Option<Key>, Misfit> {
-        let (Database { keys, ending }, hasher) = self.database(database)?;
+        let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
         let is_it = |key: &Key| *key.name == *name;
         let taken = keys.remove(hash_of(hasher, name), is_it, |key| hash_of(hasher, &key.name));
         *ending -= usize::from(taken.as_ref().is_some_and(Key::is_ending));
+        *row_bytes -= taken.as_ref().map_or(0, Key::row_bytes);
         Ok(taken)
     }
 
-    fn change_set(
+    fn change_set<R>(
         &mut self,
         database: u8,
         container: ContainerId,
         name: &[u8],
-        change: impl FnOnce(&mut Set, &RandomState),
-    ) -> Result<(), Misfit> {
-        let (Database { keys, .. }, hasher) = self.database(database)?;
+        change: impl FnOnce(&mut Set, &RandomState) -> R,
+    ) -> Result<R, Misfit> {
+        let (Database { keys, row_bytes, .. }, hasher) = self.database(database)?;
         let change = |key: &mut Key| match &mut key.value {
             Value::Set(found) if found.id == container => {
-                change(&mut found.set, hasher);
-                Ok(())
+                let before = found.set.row_bytes(ROW_BYTES);
+                let outcome = change(&mut found.set, hasher);
+                *row_bytes = *row_bytes + found.set.row_bytes(ROW_BYTES) - before;
+                Ok(outcome)
             }
             _ => Err(Misfit::NoSuchContainer),
         };
         let changed = keys.update(hash_of(hasher, name), |key| *key.name == *name, change);
         changed.unwrap_or(Err(Misfit::NoSuchKey))
+    }
+}
+
+/// A key is gone; where its set stood need not be known any more.
+fn forget(scattered: &mut AHashMap<ContainerId, (u8, Box<[u8]>)>, key: &Key) {
+    if let Value::Set(container) = &key.value
+        && !scattered.is_empty()
+    {
+        scattered.remove(&container.id);
     }
 }

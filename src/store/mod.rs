@@ -8,6 +8,9 @@
 //! without a writer, since locked instructions between lookups keep their cache misses from overlapping. What it
 //! costs is the wait of a single read for a run to be applied: p99.9 of 15 us against 3.
 //!
+//! What takes longer than the lock may be held, handing out all members of a large set, is a [`Walk`]: it looks at the
+//! set a few members at a time, and is told by the writer what changes before it gets there.
+//!
 //! The lock is handed to the readers that wait after each run, and after each slice of a sweep. The writer would
 //! otherwise have it again before they are awake: in a sweep of a second's backlog they waited for all of it.
 
@@ -15,15 +18,19 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::limits::APPLY_EFFECTS;
 
-pub use self::keyspace::{Keyspace, Misfit, Removed, Swept, UNPLACED};
+pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
+pub use self::walk::{Lost, TooManyWalks, Walk};
 
 mod keyspace;
+mod lap;
+mod restate;
 mod set;
 mod staged;
 mod table;
 mod view;
+mod walk;
 
 /// A key that holds something else than what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

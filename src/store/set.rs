@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use ahash::RandomState;
 
-use super::table::{END, Fate, Table};
+use super::lap::{Lap, Stamp};
+use super::table::{END, Fate, Table, position};
 use crate::expiry::{Expires, Expiry};
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -21,19 +22,33 @@ pub(crate) struct Set(Form);
 #[derive(Debug)]
 enum Form {
     List(Vec<Member>),
-    Table(Box<Table<Member>>),
+    Table {
+        members: Box<Table<Member>>,
+        /// What their names take, all together.
+        name_bytes: usize,
+    },
 }
 
-/// A member, and when it ends.
+/// A member, when it ends, and when it was written.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: Box<[u8]>,
-    pub(crate) expiry: Expiry,
+    pub(crate) stamp: Stamp,
+}
+
+const _: () = assert!(size_of::<Member>() == 24);
+const _: () = assert!(size_of::<Set>() == 24);
+
+impl Member {
+    /// When it ends.
+    pub(crate) fn expiry(&self) -> Expiry {
+        self.stamp.expiry()
+    }
 }
 
 impl Expires for Member {
     fn earliest(&self) -> Expiry {
-        self.expiry
+        self.expiry()
     }
 
     fn ends_whole(&self) -> bool {
@@ -50,8 +65,8 @@ impl Set {
     /// When the first member ends, at the earliest.
     pub(crate) fn earliest(&self) -> Expiry {
         match &self.0 {
-            Form::List(members) => members.iter().map(|m| m.expiry).min().unwrap_or(Expiry::NEVER),
-            Form::Table(members) => members.earliest(),
+            Form::List(members) => members.iter().map(Member::expiry).min().unwrap_or(Expiry::NEVER),
+            Form::Table { members, .. } => members.earliest(),
         }
     }
 
@@ -59,63 +74,100 @@ impl Set {
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             Form::List(members) => members.len(),
-            Form::Table(members) => members.len(),
+            Form::Table { members, .. } => members.len(),
         }
+    }
+
+    /// What the rows of all members take, each so much beside its name.
+    pub(super) fn row_bytes(&self, beside: usize) -> usize {
+        let name_bytes = match &self.0 {
+            Form::List(members) => members.iter().map(|member| member.name.len()).sum(),
+            Form::Table { name_bytes, .. } => *name_bytes,
+        };
+        self.len() * beside + name_bytes
     }
 
     /// The number of members at this time.
     pub(crate) fn len_at(&self, now_ms: i64) -> usize {
-        let is_due = |member: &Member| member.expiry.is_due(now_ms);
+        let is_due = |member: &Member| member.expiry().is_due(now_ms);
         let due = match &self.0 {
             Form::List(members) => members.iter().filter(|member| is_due(member)).count(),
-            Form::Table(members) => members.count_due(now_ms, is_due),
+            Form::Table { members, .. } => members.count_due(now_ms, is_due),
         };
         self.len() - due
     }
 
     /// Whether there are no members at this time.
     pub(crate) fn is_empty_at(&self, now_ms: i64) -> bool {
-        let is_due = |member: &Member| member.expiry.is_due(now_ms);
+        let is_due = |member: &Member| member.expiry().is_due(now_ms);
         match &self.0 {
             Form::List(members) => members.iter().all(is_due),
-            Form::Table(members) => members.is_all_due(now_ms, is_due),
+            Form::Table { members, .. } => members.is_all_due(now_ms, is_due),
         }
     }
 
     /// When `member`, which has this hash, ends; none, if it is not in the set.
     pub(crate) fn expiry_of(&self, hash: u64, member: &[u8]) -> Option<Expiry> {
+        self.stamp_of(hash, member).map(Stamp::expiry)
+    }
+
+    /// The same, and when it was written.
+    pub(super) fn stamp_of(&self, hash: u64, member: &[u8]) -> Option<Stamp> {
         let is_it = |m: &Member| *m.name == *member;
         let found = match &self.0 {
             Form::List(members) => members.iter().find(|m| is_it(m)),
-            Form::Table(members) => members.get(hash, is_it),
+            Form::Table { members, .. } => members.get(hash, is_it),
         };
-        found.map(|member| member.expiry)
+        found.map(|member| member.stamp)
     }
 
-    /// Has a member be in the set until then.
-    pub(crate) fn put(&mut self, hash: u64, member: &[u8], expiry: Expiry, hasher: &RandomState) {
+    /// Has a member be in the set, with this end and written in this lap.
+    pub(super) fn put(&mut self, hash: u64, member: &[u8], stamp: Stamp, hasher: &RandomState) {
         let is_it = |m: &Member| *m.name == *member;
-        let new = || Member { name: member.into(), expiry };
+        let new = || Member { name: member.into(), stamp };
         match &mut self.0 {
             Form::List(members) => {
                 if let Some(member) = members.iter_mut().find(|m| is_it(m)) {
-                    member.expiry = expiry;
+                    member.stamp = stamp;
                 } else if members.len() < LIST_MEMBERS {
                     members.reserve_exact(1);
                     members.push(new());
                 } else {
                     let mut table = Box::new(Table::new());
+                    let mut name_bytes = 0;
                     for member in members.drain(..).chain([new()]) {
+                        name_bytes += member.name.len();
                         table.insert(hash_of(hasher, &member.name), member, |m| hash_of(hasher, &m.name));
                     }
-                    self.0 = Form::Table(table);
+                    self.0 = Form::Table { members: table, name_bytes };
                 }
             }
-            Form::Table(members) => {
-                if members.update(hash, is_it, |member| member.expiry = expiry).is_none() {
+            Form::Table { members, name_bytes } => {
+                if members.update(hash, is_it, |member| member.stamp = stamp).is_none() {
+                    *name_bytes += member.len();
                     members.insert(hash, new(), |m| hash_of(hasher, &m.name));
                 }
             }
+        }
+    }
+
+    /// Says that a member was written in this lap.
+    pub(super) fn restamp(&mut self, hash: u64, member: &[u8], lap: Lap) {
+        let is_it = |m: &Member| *m.name == *member;
+        let restamp = |member: &mut Member| member.stamp = Stamp::new(member.expiry(), lap);
+        match &mut self.0 {
+            Form::List(members) => members.iter_mut().filter(|m| is_it(m)).for_each(restamp),
+            Form::Table { members, .. } => {
+                members.update(hash, is_it, restamp);
+            }
+        }
+    }
+
+    /// The members, if they are so few that they are a list; some may be due.
+    pub(super) fn as_list(&self) -> Option<&[Member]> {
+        match &self.0 {
+            Form::List(members) => Some(members),
+            Form::Table { .. } => None,
         }
     }
 
@@ -128,20 +180,45 @@ impl Set {
                     members.swap_remove(place);
                 }
             }
-            Form::Table(members) => {
-                members.remove(hash, is_it, |m| hash_of(hasher, &m.name));
+            Form::Table { members, name_bytes } => {
+                if members.remove(hash, is_it, |m| hash_of(hasher, &m.name)).is_some() {
+                    *name_bytes -= member.len();
+                }
             }
         }
     }
 
     /// Takes members out that are due, as far as `budget` allows: for a table, a segment of it costs one.
-    pub(crate) fn sweep(&mut self, now_ms: i64, budget: &mut usize, hasher: &RandomState) {
+    pub(crate) fn sweep(
+        &mut self,
+        now_ms: i64,
+        budget: &mut usize,
+        hasher: &RandomState,
+        mut take: impl FnMut(Member),
+    ) {
         match &mut self.0 {
-            Form::List(members) => members.retain(|m| !m.expiry.is_due(now_ms)),
-            Form::Table(members) => {
+            Form::List(members) => members.extract_if(.., |m| m.expiry().is_due(now_ms)).for_each(take),
+            Form::Table { members, name_bytes } => {
                 let hash_of = |m: &Member| hash_of(hasher, &m.name);
-                members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, drop);
+                let take = |member: Member| {
+                    *name_bytes -= member.name.len();
+                    take(member);
+                };
+                members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, take);
             }
+        }
+    }
+
+    /// Some members from position `cursor` on, those included that are due, with their positions; and the position
+    /// behind them.
+    pub(crate) fn members_from(&self, cursor: u64, hasher: &RandomState) -> (Vec<(u64, &Member)>, u64) {
+        let hash_of = |member: &Member| hash_of(hasher, &member.name);
+        match &self.0 {
+            Form::List(members) => {
+                let members = members.iter().map(|member| (position(hash_of(member)), member));
+                (members.filter(|(at, _)| *at >= cursor).collect(), END)
+            }
+            Form::Table { members, .. } => members.segment_from(cursor, hash_of),
         }
     }
 
@@ -149,17 +226,17 @@ impl Set {
     pub(crate) fn iter(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
         let (list, table) = match &self.0 {
             Form::List(members) => (Some(members), None),
-            Form::Table(members) => (None, Some(members)),
+            Form::Table { members, .. } => (None, Some(members)),
         };
         let all = list.into_iter().flatten().chain(table.into_iter().flat_map(|table| table.iter()));
-        all.filter(move |member| !member.expiry.is_due(now_ms))
+        all.filter(move |member| !member.expiry().is_due(now_ms))
     }
 
     /// A member, each with the same chance; it may be due. None, if there are none.
     pub(crate) fn random(&self) -> Option<&Member> {
         match &self.0 {
             Form::List(members) => members.get(fastrand::usize(..members.len().max(1))),
-            Form::Table(members) => members.random(),
+            Form::Table { members, .. } => members.random(),
         }
     }
 
@@ -173,7 +250,7 @@ impl Set {
         mut visit: impl FnMut(&[u8]),
     ) -> Range<u64> {
         let mut visit = |member: &Member| {
-            if !member.expiry.is_due(now_ms) {
+            if !member.expiry().is_due(now_ms) {
                 visit(&member.name);
             }
         };
@@ -182,7 +259,9 @@ impl Set {
                 members.iter().for_each(visit);
                 cursor..END
             }
-            Form::Table(members) => members.scan(cursor, least, |m| hash_of(hasher, &m.name), &mut visit),
+            Form::Table { members, .. } => {
+                members.scan(cursor, least, |m| hash_of(hasher, &m.name), &mut visit)
+            }
         }
     }
 }
@@ -205,7 +284,8 @@ mod tests {
     }
 
     fn put(set: &mut Set, name: &str, expiry: Expiry, hasher: &RandomState) {
-        set.put(hash_of(hasher, name.as_bytes()), name.as_bytes(), expiry, hasher);
+        let stamp = Stamp::new(expiry, Lap::default());
+        set.put(hash_of(hasher, name.as_bytes()), name.as_bytes(), stamp, hasher);
     }
 
     fn expiry_of(set: &Set, name: &str, hasher: &RandomState) -> Option<Expiry> {
@@ -264,7 +344,7 @@ mod tests {
             let mut shown = 0;
             set.scan((0, usize::MAX), NOW_MS, &hasher, |_| shown += 1);
             assert_eq!(shown, len / 2);
-            set.sweep(NOW_MS, &mut { usize::MAX }, &hasher);
+            set.sweep(NOW_MS, &mut { usize::MAX }, &hasher, drop);
             assert_eq!((set.len(), set.earliest()), (len / 2, Expiry::at_ms(NOW_MS + 1)));
         }
     }

@@ -470,7 +470,7 @@ impl<'a> Held<'a> {
                 len: container.set.len_at(now_ms),
             }),
         };
-        Self { expiry: key.expiry, value }
+        Self { expiry: key.expiry(), value }
     }
 
     fn as_set(&mut self) -> Result<&mut StagedSet<'a>, WrongType> {

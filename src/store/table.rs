@@ -302,6 +302,15 @@ impl<T: Expires> Table<T> {
         if self.segments.is_empty() { cursor..END } else { cursor..end }
     }
 
+    /// The entries of one segment from position `cursor` on, with their positions, and the position behind the
+    /// segment.
+    pub(crate) fn segment_from(&self, cursor: u64, hash_of: impl Fn(&T) -> u64) -> (Vec<(u64, &T)>, u64) {
+        let segment = self.segment_of(hash_at(cursor));
+        let Some(found) = self.segments.get(segment) else { return (Vec::new(), END) };
+        let entries = found.entries.iter().map(|entry| (position(hash_of(entry)), entry));
+        (entries.filter(|(at, _)| *at >= cursor).collect(), self.range_end(segment, cursor))
+    }
+
     /// An entry, each with the same chance.
     pub(crate) fn random(&self) -> Option<&T> {
         // Any bound above the longest segment gives each entry the same chance. One segment knows its own

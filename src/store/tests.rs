@@ -9,7 +9,7 @@ use super::*;
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
 
-type Place = (u8, Bytes);
+pub(super) type Place = (u8, Bytes);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Held {
@@ -22,7 +22,7 @@ type Model = BTreeMap<Place, (Held, Expiry)>;
 
 /// A change to few keys and members, so that they meet.
 #[derive(Debug, Clone)]
-enum Change {
+pub(super) enum Change {
     Put(Place, Vec<Bytes>, Expiry),
     Remove(Place, Vec<Bytes>),
     SetString(Place, Bytes, Expiry),
@@ -34,9 +34,9 @@ enum Change {
 }
 
 /// Times are small, so that what ends meets the time of a batch.
-const TIMES: std::ops::Range<i64> = 1..40;
+pub(super) const TIMES: std::ops::Range<i64> = 1..40;
 
-fn change() -> impl Strategy<Value = Change> {
+pub(super) fn change() -> impl Strategy<Value = Change> {
     let place = || (0..2_u8, (0..4_u8).prop_map(|k| Bytes::from(vec![b'k', k])));
     let expiry = || prop_oneof![1 => Just(Expiry::NEVER), 1 => TIMES.prop_map(Expiry::at_ms)];
     let members = || {
@@ -61,7 +61,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 /// The number of members that were added or taken out, and none where it is the wrong type.
-fn stage(staged: &mut Staged<'_>, change: &Change) -> Option<usize> {
+pub(super) fn stage(staged: &mut Staged<'_>, change: &Change) -> Option<usize> {
     let reply = match change {
         Change::Put((database, key), members, expiry) => {
             staged.put_members(*database, key, members, *expiry, |_| true).ok()
@@ -274,7 +274,7 @@ fn add(key: &'static str, members: impl IntoIterator<Item = u32>) -> Change {
     Change::Put(place(key), members, Expiry::NEVER)
 }
 
-fn place(key: &'static str) -> Place {
+pub(super) fn place(key: &'static str) -> Place {
     (0, Bytes::from_static(key.as_bytes()))
 }
 

@@ -8,6 +8,7 @@ use super::keyspace::{Key, Keyspace, Value};
 use super::set::{Member, Set};
 use super::staged::{Held, StagedDatabase, StagedSet, StagedValue, is_in_step};
 use super::table::END;
+use super::walk::{TooManyWalks, Walk};
 use crate::expiry::Expiry;
 
 /// Draws of a random entry before it is looked for in a walk: only where nearly all have ended and were not swept
@@ -148,6 +149,24 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Begins a walk through the members of the set at `key`, if it holds a set of at least so many, and nothing is
+    /// staged. It hands out those of this moment, whatever happens to the set behind it: [`Keyspace::step`].
+    ///
+    /// # Errors
+    ///
+    /// If there are too many walks.
+    pub fn walk(&self, database: u8, key: &[u8], least: usize) -> Result<Option<Walk>, TooManyWalks> {
+        let found = self.base.get(database, key).filter(|found| found.is_live(self.now_ms));
+        let Some(Key { value: Value::Set(container), .. }) = found else { return Ok(None) };
+        if !self.staged.is_empty() || container.set.len() < least {
+            return Ok(None);
+        }
+        let walk = self.base.walk(container, (database, key), self.now_ms)?;
+        let Lookups { hits, misses } = self.lookups.get();
+        self.lookups.set(Lookups { hits: hits + 1, misses });
+        Ok(Some(walk))
+    }
+
     /// The string at `key`, if the key is there.
     ///
     /// # Errors
@@ -171,7 +190,7 @@ impl<'a> View<'a> {
             Value::String(string) => ValueView::String(string),
             Value::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
         };
-        Some(KeyView { expiry: found.expiry, value })
+        Some(KeyView { expiry: found.expiry(), value })
     }
 
     fn held(&self, held: &'a Held<'a>) -> KeyView<'a> {
@@ -306,7 +325,7 @@ impl<'a> SetView<'a> {
         let base = self.base.into_iter().flat_map(|base| base.iter(self.now_ms));
         let unchanged = base.filter(|member| self.is_unchanged(&member.name));
         let changed = self.staged.into_iter().flat_map(StagedSet::present);
-        let unchanged = unchanged.map(|Member { name, expiry }| (&**name, *expiry));
+        let unchanged = unchanged.map(|member| (&*member.name, member.expiry()));
         unchanged.chain(changed.map(|(name, expiry)| (&**name, expiry)))
     }
 
@@ -322,7 +341,7 @@ impl<'a> SetView<'a> {
     /// A member, if one is found without a walk.
     fn draw(&self) -> Option<&'a [u8]> {
         let base = self.base.filter(|_| self.staged.is_none())?;
-        let draw = || base.random().filter(|member| !member.expiry.is_due(self.now_ms));
+        let draw = || base.random().filter(|member| !member.expiry().is_due(self.now_ms));
         std::iter::repeat_with(draw).take(DRAWS).flatten().next().map(|member| &*member.name)
     }
 

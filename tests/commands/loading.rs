@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use revoked::command::{self, Environment};
 use revoked::config::{self, Hooks};
-use revoked::connection::{self, Pause, Services};
+use revoked::connection::{self, Pause, Repeated, Services};
 use revoked::journal::{Opened, SyncPolicy};
 use revoked::settings::Settings;
 use revoked::slowlog::Slowlog;
@@ -31,6 +31,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
     let hooks = Hooks {
         loglevel: options.set_loglevel,
         maxclients: Box::new(|_| Ok(())),
+        maxmemory: Box::new(|_| Ok(())),
         appendfsync: Box::new(|_| ()),
         client_output_buffer_limit: Box::new(|_| ()),
         notify_keyspace_events: Box::new(|_| ()),
@@ -50,6 +51,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         journal: journal.clone(),
         pause: Pause::default(),
         shutdown: watch::Sender::new(false),
+        repeated: Repeated::default(),
     });
     let runtime = runtime();
     let mut client = Client::new(serve_one(&runtime, services));

@@ -16,6 +16,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// What the daemon counts memory with, and `maxmemory` needs.
+#[global_allocator]
+static ALLOCATOR: revoked::memory::Counting = revoked::memory::Counting;
+
 mod clients;
 mod config;
 mod connection;
@@ -24,6 +28,7 @@ mod generic;
 mod incrbyfloat;
 mod keyspace;
 mod loading;
+mod maxmemory;
 mod member_expiry;
 mod monitoring;
 mod notifications;
@@ -36,6 +41,7 @@ mod script;
 mod server;
 mod set;
 mod set_algebra;
+mod streamed;
 mod string;
 mod table;
 mod transaction;

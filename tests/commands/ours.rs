@@ -468,3 +468,36 @@ fn a_reply_is_bounded_however_often_a_string_is_asked_for() {
     words.resize(1 + 1000, "long");
     assert_eq!(client.ask(&words), b"-ERR the reply would be too long\r\n");
 }
+
+#[test]
+fn a_request_beyond_client_query_buffer_limit_is_refused_when_it_is_announced() {
+    // Redis closes the connection without a word, once it has read as much.
+    check(
+        r"
+        > CONFIG SET client-query-buffer-limit 1mb
+        < +OK
+        >> *4\r\n$4\r\nSADD\r\n$1\r\nk\r\n$1048576\r\n
+        < -ERR Protocol error: too big request
+        < closed
+        ",
+    );
+}
+
+#[test]
+fn draws_with_repetitions_are_bounded() {
+    // Redis answers them all, as far as its memory goes.
+    let server = Server::start();
+    let mut client = connect(&server, 2);
+    client.ask(&["SADD", "k", &"m".repeat(1_000)]);
+    run(
+        &mut client,
+        2,
+        "
+        > SRANDMEMBER k -9223372036854775807
+        < -ERR the reply would be too long
+        > SRANDMEMBER k -60000000
+        < -ERR the reply would be too long
+        ",
+    );
+    assert_eq!(client.ask(&["SRANDMEMBER", "k", "-60000"]).len(), 8 + 60_000 * 1_009);
+}

@@ -2,5 +2,6 @@
 
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod server;

@@ -110,6 +110,14 @@ impl Home {
         Daemon::spawn(&mut command, port, Arc::clone(&self.folder))
     }
 
+    /// Starts the daemon on this port, with something to happen at its failpoints, and waits for nothing.
+    pub(crate) fn launch_with_failpoints(&self, port: u16, failpoints: &str) -> Daemon {
+        let mut command = self.command();
+        // Reading the symbols of this program for a backtrace takes longer than a test may.
+        command.args(["--port", &port.to_string()]).env("FAILPOINTS", failpoints).env("RUST_BACKTRACE", "0");
+        Daemon::spawn(&mut command, port, Arc::clone(&self.folder))
+    }
+
     /// Runs a daemon that is expected to end by itself.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let port = free_port().to_string();
@@ -135,7 +143,7 @@ pub(crate) fn program() -> Command {
 
 /// Keeps what the environment of the tests says from the daemon.
 fn undisturbed(command: &mut Command) {
-    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("FAILPOINTS");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REVOKED_")) {
         command.env_remove(name);
     }
@@ -174,7 +182,8 @@ impl Daemon {
         Self { child, port, log, _folder: folder }
     }
 
-    fn ready(self) -> Result<Self, Ended> {
+    /// Waits until it serves, or has ended.
+    pub(crate) fn ready(self) -> Result<Self, Ended> {
         if self.log.wait_for("Ready to accept connections") { Ok(self) } else { Err(self.ended()) }
     }
 

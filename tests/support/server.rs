@@ -272,6 +272,13 @@ impl Client {
         reply
     }
 
+    /// The next line.
+    pub(crate) fn line(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.receiving.read_until(b'\n', &mut line).unwrap();
+        line
+    }
+
     /// Sends a request and takes its reply.
     pub(crate) fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Vec<u8> {
         self.send(&request(words));

@@ -81,6 +81,10 @@ fn notices_of_each(change: &Change, effects: &[Effect<Bytes>], creations: &[usiz
                 let notice = |(class, event)| Notice { class, event, database, key: key.clone() };
                 notices.extend(events.map(notice));
             }
+            // All members were popped: the key went as a whole.
+            Effect::KeyRemoved { .. } if matches!(change, Change::Spop { .. }) && effects.len() == 1 => {
+                notices.extend([set("spop", database, key), generic("del", database, key)]);
+            }
             Effect::KeyRemoved { .. } if !matches!(change, Change::Mset { .. } | Change::Msetnx { .. }) => {
                 notices.push(generic("del", database, key));
             }

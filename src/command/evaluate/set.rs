@@ -58,6 +58,12 @@ pub(super) fn spop(
     (drawn, seed): (&[Bytes], u64),
 ) -> Result<Reply, Error> {
     let popped = match staged.view().set(database, key)? {
+        // All: the key goes, and its members need not be named one by one.
+        Some(set) if count.is_some_and(|count| count >= set.len()) => {
+            let popped = set.members().map(|(member, _)| member).collect();
+            staged.remove_key(database, key);
+            return Ok(Reply::StringSet(popped));
+        }
         Some(set) => choose(&set, count.unwrap_or(1), drawn, seed),
         None => Vec::new(),
     };
@@ -80,9 +86,13 @@ fn choose(set: &SetView<'_>, count: usize, drawn: &[Bytes], seed: u64) -> Vec<By
         let taken: AHashSet<&[u8]> = chosen.iter().map(|member| &**member).collect();
         let others = set.members().map(|(member, _)| member).filter(|member| !taken.contains(member));
         let mut others: Vec<_> = others.map(|member| (place_in_order(seed, member), member)).collect();
-        others.sort_unstable();
         let missing = count - chosen.len();
-        chosen.extend(others.into_iter().take(missing).map(|(_, member)| Bytes::copy_from_slice(member)));
+        if missing < others.len() {
+            others.select_nth_unstable(missing);
+            others.truncate(missing);
+        }
+        others.sort_unstable();
+        chosen.extend(others.into_iter().map(|(_, member)| Bytes::copy_from_slice(member)));
     }
     chosen
 }

@@ -209,4 +209,71 @@ mod tests {
             assert!(!(0..spec.flags.len()).any(given_twice), "{}", spec.name);
         }
     }
+
+    /// A request of each command that writes.
+    const WRITES: &[&str] = &[
+        "COPY k l",
+        "DEL k",
+        "EXPIRE k 1",
+        "EXPIREAT k 1",
+        "MOVE k 1",
+        "PERSIST k",
+        "PEXPIRE k 1",
+        "PEXPIREAT k 1",
+        "RENAME k l",
+        "RENAMENX k l",
+        "UNLINK k",
+        "FLUSHALL",
+        "FLUSHDB",
+        "SWAPDB 0 1",
+        "EXPIREMEMBER k m 1",
+        "EXPIREMEMBERAT k m 1",
+        "FIELDEXPIRE k 1 m",
+        "PEXPIREMEMBERAT k m 1",
+        "PSADDEXAT k 1 m",
+        "SADD k m",
+        "SADDEX k 1 m",
+        "SADDEXAT k 1 m",
+        "SDIFFSTORE l k",
+        "SINTERSTORE l k",
+        "SMOVE k l m",
+        "SPOP k",
+        "SREM k m",
+        "SUNIONSTORE l k",
+        "APPEND k v",
+        "DECR k",
+        "DECRBY k 1",
+        "GETDEL k",
+        "GETEX k",
+        "GETSET k v",
+        "INCR k",
+        "INCRBY k 1",
+        "INCRBYFLOAT k 1",
+        "MSET k v",
+        "MSETNX k v",
+        "PSETEX k 1 v",
+        "SET k v",
+        "SETEX k 1 v",
+        "SETNX k v",
+        "SETRANGE k 0 v",
+    ];
+
+    #[test]
+    fn what_is_refused_before_it_is_submitted_is_what_the_writer_refuses() {
+        let store = crate::store::Store::default();
+        let scope = super::super::Scope { database: 0, now_ms: 1, store: &store };
+        let mut tried = HashSet::new();
+        for words in WRITES {
+            let request = super::super::testing::request(words);
+            let spec = super::super::find(request.as_request()).unwrap().spec;
+            let Run::Write(make) = spec.run else { panic!("{words} does not write") };
+            let needs_memory = make(&scope, request.as_request()).unwrap().needs_memory();
+            assert_eq!(needs_memory, spec.has(Flag::DenyOom), "{words}");
+            tried.insert(spec.name);
+        }
+        for spec in rows().filter(|spec| !tried.contains(spec.name)) {
+            assert!(!matches!(spec.run, Run::Write(_)), "{} is not among those", spec.name);
+            assert!(!spec.has(Flag::DenyOom), "{} needs no memory", spec.name);
+        }
+    }
 }

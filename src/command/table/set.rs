@@ -1,7 +1,7 @@
 //! The rows of the group: Sets.
 
 use super::super::ArgumentKind::{Integer, Key, OneOf, Pattern, String};
-use super::super::Flag::{DenyOom, Fast, MovableKeys};
+use super::super::Flag::{DenyOom, Fast, MovableKeys, Streamed};
 use super::super::KeyUse::{Access, Delete, Insert, Look, Replace, Take, Update};
 use super::super::{Group, Keys, Places, Run, Spec, expiry, set};
 use super::{all_keys, argument, key_at, keys_from, one_key, word};
@@ -194,7 +194,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N) where N is the number of members of all sets",
         group: Group::Set,
         arity: -2,
-        flags: &[],
+        flags: &[Streamed],
         keys: &[all_keys(Access)],
         arguments: &[argument("key", Key).repeated()],
         run: Run::Read(set::sdiff),
@@ -220,7 +220,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N*M) where N is the size of the smallest set and M the number of sets",
         group: Group::Set,
         arity: -2,
-        flags: &[],
+        flags: &[Streamed],
         keys: &[all_keys(Access)],
         arguments: &[argument("key", Key).repeated()],
         run: Run::Read(set::sinter),
@@ -276,7 +276,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N) where N is the number of members",
         group: Group::Set,
         arity: 2,
-        flags: &[],
+        flags: &[Streamed],
         keys: &[one_key(Access)],
         arguments: &[argument("key", Key)],
         run: Run::Read(set::smembers),
@@ -372,7 +372,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N) where N is the number of members of all sets",
         group: Group::Set,
         arity: -2,
-        flags: &[],
+        flags: &[Streamed],
         keys: &[all_keys(Access)],
         arguments: &[argument("key", Key).repeated()],
         run: Run::Read(set::sunion),
