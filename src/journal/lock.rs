@@ -37,25 +37,44 @@ impl Lock {
     /// daemons lock two files of one name.
     pub(super) fn take(data_file: &Path) -> Result<Self, OpenError> {
         let path = beside(data_file, "-lock");
-        let fail = |error: &io::Error| OpenError::io(&path, error);
         let mut options = OpenOptions::new();
         let options = options.create(true).truncate(false).read(true).write(true);
-        let file = options.open(&path).map_err(|error| fail(&error))?;
-        match file.try_lock() {
+        let file = options.open(&path).map_err(|error| OpenError::io(&path, &error))?;
+        let mut lock = Self::hold(data_file, path, file, File::try_lock)?;
+        // Only for another daemon's message: the lock holds without it, on a full disk for instance.
+        let _ = lock.write(lock.weakest);
+        Ok(lock)
+    }
+
+    /// Takes the lock for reading alone, beside others who do that too. Without a file for it, no daemon has ever held it,
+    /// and none is made.
+    pub(super) fn share(data_file: &Path) -> Result<Option<Self>, OpenError> {
+        let path = beside(data_file, "-lock");
+        match File::open(&path) {
+            Ok(file) => Self::hold(data_file, path, file, File::try_lock_shared).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(OpenError::io(&path, &error)),
+        }
+    }
+
+    fn hold(
+        data_file: &Path,
+        path: PathBuf,
+        file: File,
+        try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, OpenError> {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = text(&file).lines().next().and_then(|line| line.trim().parse().ok());
                 return Err(OpenError::Held { path: data_file.into(), holder });
             }
-            Err(TryLockError::Error(error)) => return Err(fail(&error)),
+            Err(TryLockError::Error(error)) => return Err(OpenError::io(&path, &error)),
         }
         let text = text(&file);
         let note = text.lines().nth(1).map(str::trim);
         let weakest = NOTES.iter().find(|(_, name)| note == Some(name.trim())).map(|(policy, _)| *policy);
-        let mut lock = Self { file, path, weakest };
-        // Only for another daemon's message: the lock holds without it, on a full disk for instance.
-        let _ = lock.write(weakest);
-        Ok(lock)
+        Ok(Self { file, path, weakest })
     }
 
     /// The weakest policy since the log was last empty, if it can be told.

@@ -56,6 +56,23 @@ pub(super) struct Log {
     pub(super) tear: Option<Tear>,
 }
 
+impl Log {
+    /// What SQLite will drop, if that is anything, in words.
+    pub(super) fn dropped(&self) -> Option<String> {
+        let tear = self.tear.filter(|tear| tear.has_lost() || tear.transactions > 0)?;
+        if tear.frame == 0 {
+            return Some(
+                "The write-ahead log was torn when the machine went down: all of it is dropped".into(),
+            );
+        }
+        Some(format!(
+            "The write-ahead log was torn when the machine went down: its first {} transactions are whole, the last {} are \
+             dropped, from frame {} of {} on",
+            self.transactions, tear.transactions, tear.frame, tear.last_frame
+        ))
+    }
+}
+
 /// Where a log does not go on, although frames of it follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tear {

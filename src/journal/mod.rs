@@ -19,6 +19,7 @@ use crate::store::{Store, View};
 pub use self::error::OpenError;
 pub use self::log::Tear;
 pub use self::sqlite::{SyncPolicy, sqlite_version};
+pub use self::verify::{Progress, Stage, Summary, verify};
 pub use self::watch::Watched;
 
 use self::queue::{Batch, Queue};
@@ -35,6 +36,7 @@ mod log;
 mod queue;
 mod rows;
 mod sqlite;
+mod verify;
 mod watch;
 mod writer;
 

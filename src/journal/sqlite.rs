@@ -154,8 +154,10 @@ impl JournalFile {
             Found::Nothing => create(&path)?,
             Found::Journal => {}
         }
-        let log = read_log(&path)?;
-        accept_log(&path, &log, lock.weakest())?;
+        let log = read_log(&path, lock.weakest())?;
+        if let Some(dropped) = log.dropped() {
+            tracing::warn!("{dropped}");
+        }
         let connection = connect(&path, policy)?;
         Ok(Self {
             connection,
@@ -178,63 +180,26 @@ impl JournalFile {
 
     /// How many rows [`JournalFile::replay`] will read.
     pub(super) fn rows(&self) -> Result<u64, OpenError> {
-        let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
-        self.connection
-            .query_row(span, [], |row| row.get::<_, i64>(0))
-            .map(|rows| rows as u64)
-            .map_err(|error| self.unreadable(&error))
+        count_rows(&self.connection, &self.path)
     }
 
     /// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses
     /// is damage. Returns the greatest id that a set may have had.
     pub(super) fn replay(
         &mut self,
-        mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+        apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
     ) -> Result<ContainerId, OpenError> {
-        let mut reader = Reader::default();
-        let mut rows_read = 0;
-        let read = |error: rusqlite::Error| self.unreadable(&error);
-        let mut statement = self.connection.prepare(SELECT).map_err(read)?;
-        let mut rows = statement.query([]).map_err(read)?;
-        while let Some(row) = rows.next().map_err(read)? {
-            rows_read += 1;
-            let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
-            let outcome = Columns::read(row)
-                .and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
-            outcome.map_err(|what| OpenError::Damaged {
-                path: self.path.clone(),
-                what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
-            })?;
-        }
-        drop(rows);
-        drop(statement);
+        let reader = read_rows(&self.connection, &self.path, apply)?;
         self.end.next_sequence = reader.last_sequence().unwrap_or(0) + 1;
         self.end.first_sequence = reader.first_sequence().unwrap_or(self.end.next_sequence);
         self.end.rows_since_timestamp = reader.rows_since_time();
         self.end.checksum = reader.checksum();
         self.end.spaces = reader.spaces();
-        self.find_end()?;
+        find_end(&self.connection, &self.path, &reader)?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
         self.measure().map_err(|error| OpenError::Io { path: self.path.clone(), what: error.to_string() })?;
         Ok(reader.last_container())
-    }
-
-    /// Whether what is appended will be found behind the last row. Rows are read from leaf to leaf, whatever the keys in
-    /// the inner pages say; an insertion follows these.
-    fn find_end(&self) -> Result<(), OpenError> {
-        let before = "SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM journal WHERE sequence <= ?1 \
-                      ORDER BY sequence DESC LIMIT 1)";
-        let last = self.end.next_sequence - 1;
-        let found: i64 = self
-            .connection
-            .query_row(before, [self.end.next_sequence], |row| row.get(0))
-            .map_err(|error| self.unreadable(&error))?;
-        if found == last {
-            return Ok(());
-        }
-        let what = format!("behind row {last} stands row {found}, by the keys of its tree");
-        Err(OpenError::Damaged { path: self.path.clone(), what })
     }
 
     fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
@@ -486,14 +451,10 @@ impl JournalFile {
             tracing::error!(%error, "rolling back failed");
         }
     }
-
-    fn unreadable(&self, error: &rusqlite::Error) -> OpenError {
-        unreadable(&self.path, error)
-    }
 }
 
 /// The file that is really meant: a link is followed, so that two names are not two locks.
-fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if fs::symlink_metadata(path).is_ok() {
@@ -518,13 +479,13 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-enum Found {
+pub(super) enum Found {
     Nothing,
     Journal,
 }
 
 /// Looks at the file's first bytes: <https://www.sqlite.org/fileformat2.html#the_database_header>.
-fn inspect(path: &Path) -> Result<Found, OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<Found, OpenError> {
     let mut header = Vec::with_capacity(100);
     match File::open(path) {
         Ok(file) => {
@@ -559,33 +520,101 @@ fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Reads the write-ahead log, if there is one.
-fn read_log(path: &Path) -> Result<Log, OpenError> {
+/// Reads the write-ahead log, if there is one. `weakest` is how it was synced, if that is known.
+pub(super) fn read_log(path: &Path, weakest: Option<SyncPolicy>) -> Result<Log, OpenError> {
     let wal = beside(path, "-wal");
     let log = match File::open(&wal) {
         Ok(file) => log::read(BufReader::with_capacity(LOG_READ_BYTES, file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Log::default()),
         Err(error) => Err(error),
     };
-    log.map_err(|error| OpenError::io(&wal, &error))
+    let log = log.map_err(|error| OpenError::io(&wal, &error))?;
+    match log.tear {
+        Some(tear) if tear.has_lost() && weakest == Some(SyncPolicy::Always) => {
+            Err(OpenError::LogDamaged { path: path.into(), wal, tear })
+        }
+        _ => Ok(log),
+    }
 }
 
-/// Whether nothing of the log is lost but what a crash may have torn. `weakest` is how it was synced, if that is known.
-fn accept_log(path: &Path, log: &Log, weakest: Option<SyncPolicy>) -> Result<(), OpenError> {
-    let Some(tear) = &log.tear else { return Ok(()) };
-    if tear.has_lost() && weakest == Some(SyncPolicy::Always) {
-        return Err(OpenError::LogDamaged { path: path.into(), wal: beside(path, "-wal"), tear: *tear });
+/// Opens a data file to be read alone. Where it has no log it is taken to stay as it is: nothing is made beside it.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if size(&beside(path, "-wal")) > 0 {
+        return Connection::open_with_flags(path, flags).map_err(fail);
     }
-    if tear.has_lost() || tear.transactions > 0 {
-        tracing::warn!(
-            "The write-ahead log is sound up to frame {} of {}: {} transactions behind that are dropped, which were not on \
-             disk when the machine went down",
-            log.sound_frames,
-            tear.last_frame,
-            tear.transactions
-        );
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        uri.extend_from_slice(format!("%{byte:02x}").as_bytes());
     }
-    Ok(())
+    uri.extend_from_slice(b"?immutable=1");
+    let uri = String::from_utf8_lossy(&uri).into_owned();
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(fail)
+}
+
+/// Has SQLite look at every page and every row.
+pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| unreadable(path, &error))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Damaged { path: path.into(), what: found.replace('\n', " ") })
+}
+
+/// How many rows [`read_rows`] will read.
+pub(super) fn count_rows(connection: &Connection, path: &Path) -> Result<u64, OpenError> {
+    let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
+    let count = connection.query_row(span, [], |row| row.get::<_, i64>(0));
+    count.map(|rows| rows as u64).map_err(|error| unreadable(path, &error))
+}
+
+/// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses is damage.
+pub(super) fn read_rows(
+    connection: &Connection,
+    path: &Path,
+    mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+) -> Result<Reader, OpenError> {
+    let mut reader = Reader::default();
+    let mut rows_read = 0;
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    let mut statement = connection.prepare(SELECT).map_err(fail)?;
+    let mut rows = statement.query([]).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        rows_read += 1;
+        let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
+        let outcome =
+            Columns::read(row).and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
+        outcome.map_err(|what| OpenError::Damaged {
+            path: path.into(),
+            what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
+        })?;
+    }
+    Ok(reader)
+}
+
+/// Whether what is appended will be found behind the last row. Rows are read from leaf to leaf, whatever the keys in the
+/// inner pages say; an insertion follows these.
+pub(super) fn find_end(connection: &Connection, path: &Path, reader: &Reader) -> Result<(), OpenError> {
+    let before = "SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM journal WHERE sequence <= ?1 \
+                  ORDER BY sequence DESC LIMIT 1)";
+    let last = reader.last_sequence().unwrap_or(0);
+    let found: i64 = connection
+        .query_row(before, [last + 1], |row| row.get(0))
+        .map_err(|error| unreadable(path, &error))?;
+    if found == last {
+        return Ok(());
+    }
+    let what = format!("behind row {last} stands row {found}, by the keys of its tree");
+    Err(OpenError::Damaged { path: path.into(), what })
+}
+
+/// A time in milliseconds since 1970, for people.
+pub(super) fn utc(connection: &Connection, path: &Path, time_ms: i64) -> Result<String, OpenError> {
+    let text = "SELECT coalesce(strftime('%Y-%m-%d %H:%M:%f', ?1 / 1000.0, 'unixepoch'), '')";
+    connection.query_row(text, [time_ms], |row| row.get(0)).map_err(|error| unreadable(path, &error))
 }
 
 /// Makes an empty journal under another name first, so that a crash never leaves half of one behind.
