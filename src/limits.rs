@@ -174,6 +174,11 @@ pub const PAGES_GIVEN_BACK: u64 = 128;
 /// written.
 pub const TIMESTAMP_ROWS: usize = 256;
 
+/// Transactions at the end of the write-ahead log that may not be synced yet where commits are: the one at hand. Whoever
+/// commits something unsynced, because no client waits for it, has to raise this; what is lost of so many transactions
+/// can't be told from what a power cut tears.
+pub const UNSYNCED_TRANSACTIONS: u64 = 1;
+
 /// Keys that one client watches.
 pub const WATCHED_KEYS: usize = 1024;
 

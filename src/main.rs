@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use revoked::command::About;
-use revoked::config::{self, Config, Logformat, Loglevel};
+use revoked::config::{self, Config, Logformat, Loglevel, Task};
 use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::memory;
 use revoked::server::{self, Options};
+use revoked::tool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -38,8 +39,9 @@ fn main() -> ExitCode {
     // Compiled in only for tests; a daemon that is installed doesn't look at FAILPOINTS.
     let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
-    let config = match config::from_sources(std::env::args_os(), std::env::vars_os(), &version) {
-        Ok(config) => config,
+    let config = match config::task(std::env::args_os(), std::env::vars_os(), &version) {
+        Ok(Task::Serve(config)) => *config,
+        Ok(Task::Verify { file }) => return print(tool::verify::run(&file)),
         Err(config::Error::Help(text) | config::Error::Version(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -53,6 +55,21 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, why)) => {
             tracing::error!("{why}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Ends a subcommand.
+fn print(outcome: Result<String, OpenError>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let Failure(code, why) = unusable(&error);
+            eprintln!("revoked: {why}");
             ExitCode::from(code)
         }
     }
@@ -136,6 +153,7 @@ fn unusable(error: &OpenError) -> Failure {
         OpenError::Foreign { .. }
         | OpenError::Newer { .. }
         | OpenError::Damaged { .. }
+        | OpenError::LogDamaged { .. }
         | OpenError::Missing { .. } => exit::DATA,
         OpenError::Held { .. } => exit::IN_USE,
         OpenError::Io { .. } => exit::IO,

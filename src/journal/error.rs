@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::log::Tear;
+
 /// Why a data file can't be used. It was not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenError {
@@ -36,6 +38,15 @@ pub enum OpenError {
         path: PathBuf,
         /// Where, and what.
         what: String,
+    },
+    /// Changes that were acknowledged can't be read from its write-ahead log.
+    LogDamaged {
+        /// The data file.
+        path: PathBuf,
+        /// The log.
+        wal: PathBuf,
+        /// Where.
+        tear: Tear,
     },
     /// It is gone, but its write-ahead log is there.
     Missing {
@@ -85,6 +96,15 @@ impl fmt::Display for OpenError {
                 "{} is damaged: {what}; it was left as it is; to restore a backup, first move it, its -wal and \
                  its -shm aside, or the old log would be read on top of the backup",
                 path.display()
+            ),
+            Self::LogDamaged { wal, tear, .. } => write!(
+                f,
+                "{} is damaged: {tear}, and changes that were acknowledged stand there or behind; the files were left as they \
+                 are; keep copies of both; restore a backup, without the old -wal and -shm beside it, or go on with what \
+                 stands before that place: truncate -s {} {}",
+                wal.display(),
+                tear.offset,
+                wal.display(),
             ),
             Self::Missing { path, wal } => write!(
                 f,

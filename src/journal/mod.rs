@@ -17,7 +17,9 @@ use crate::stats::Stats;
 use crate::store::{Store, View};
 
 pub use self::error::OpenError;
+pub use self::log::Tear;
 pub use self::sqlite::{SyncPolicy, sqlite_version};
+pub use self::verify::{Progress, Stage, Summary, verify};
 pub use self::watch::Watched;
 
 use self::queue::{Batch, Queue};
@@ -30,9 +32,12 @@ mod compaction;
 mod error;
 pub mod failpoints;
 mod identity;
+mod lock;
+mod log;
 mod queue;
 mod rows;
 mod sqlite;
+mod verify;
 mod watch;
 mod writer;
 

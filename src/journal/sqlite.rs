@@ -5,8 +5,8 @@
 //! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
 //! that one that isn't ours, is newer than this program, or is damaged stays exactly as it was.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, 
 use super::checksum::Checksum;
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::identity::Identity;
+use super::lock::Lock;
+use super::log;
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
@@ -50,6 +52,9 @@ const LOG_PAGE_HEADER_BYTES: u64 = 24;
 /// latencies of all that was tried.
 const CHECKPOINT_PAGES: u64 = 1000;
 
+/// How much of the write-ahead log is read at once.
+const LOG_READ_BYTES: usize = 256 * 1024;
+
 const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SELECT: &str =
@@ -77,12 +82,15 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
+    policy: SyncPolicy,
     end: End,
     space: Space,
     /// Whether these are still the files that were opened; known once they may be written to.
     watch: Option<Watch>,
-    /// Held open for its lock; dropped last.
-    _lock: File,
+    /// How the log was found.
+    found_log: log::Log,
+    /// Dropped last.
+    lock: Lock,
 }
 
 /// What must be known to tell whether somebody else did something to the files. Whatever this program writes to them
@@ -90,17 +98,17 @@ pub(super) struct JournalFile {
 #[derive(Debug)]
 struct Watch {
     identity: Identity,
-    log: Log,
+    log: LogPages,
 }
 
 /// How many pages the write-ahead log has, and how many of these are in the data file, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Log {
+struct LogPages {
     pages: u64,
     copied: u64,
 }
 
-impl Log {
+impl LogPages {
     /// How long the log is at least.
     fn bytes(self) -> u64 {
         if self.pages == 0 { 0 } else { LOG_HEADER_BYTES + self.pages * (LOG_PAGE_HEADER_BYTES + PAGE_BYTES) }
@@ -174,15 +182,20 @@ impl JournalFile {
     /// Opens the file, which is made if there is none. A file that can't be used is left untouched.
     pub(super) fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
         let path = resolve(path)?;
-        let lock = lock(&path)?;
+        let lock = Lock::take(&path)?;
         match inspect(&path)? {
             Found::Nothing => create(&path)?,
             Found::Journal => {}
+        }
+        let found_log = read_log(&path, lock.weakest())?;
+        if let Some(dropped) = found_log.dropped() {
+            tracing::warn!("{dropped}");
         }
         let connection = connect(&path, policy)?;
         Ok(Self {
             connection,
             path,
+            policy,
             end: End {
                 first_sequence: 1,
                 next_sequence: 1,
@@ -194,47 +207,29 @@ impl JournalFile {
             },
             space: Space::default(),
             watch: None,
-            _lock: lock,
+            found_log,
+            lock,
         })
     }
 
     /// How many rows [`JournalFile::replay`] will read.
     pub(super) fn rows(&self) -> Result<u64, OpenError> {
-        let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
-        self.connection
-            .query_row(span, [], |row| row.get::<_, i64>(0))
-            .map(|rows| rows as u64)
-            .map_err(|error| self.unreadable(&error))
+        count_rows(&self.connection, &self.path)
     }
 
     /// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses
     /// is damage. Returns the greatest id that a set may have had.
     pub(super) fn replay(
         &mut self,
-        mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+        apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
     ) -> Result<ContainerId, OpenError> {
-        let mut reader = Reader::default();
-        let mut rows_read = 0;
-        let read = |error: rusqlite::Error| self.unreadable(&error);
-        let mut statement = self.connection.prepare(SELECT).map_err(read)?;
-        let mut rows = statement.query([]).map_err(read)?;
-        while let Some(row) = rows.next().map_err(read)? {
-            rows_read += 1;
-            let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
-            let outcome = Columns::read(row)
-                .and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
-            outcome.map_err(|what| OpenError::Damaged {
-                path: self.path.clone(),
-                what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
-            })?;
-        }
-        drop(rows);
-        drop(statement);
+        let reader = read_rows(&self.connection, &self.path, apply)?;
         self.end.next_sequence = reader.last_sequence().unwrap_or(0) + 1;
         self.end.first_sequence = reader.first_sequence().unwrap_or(self.end.next_sequence);
         self.end.rows_since_timestamp = reader.rows_since_time();
         self.end.checksum = reader.checksum();
         self.end.spaces = reader.spaces();
+        find_end(&self.connection, &self.path, &reader)?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
         self.measure().map_err(|error| OpenError::Io { path: self.path.clone(), what: error.to_string() })?;
@@ -242,7 +237,7 @@ impl JournalFile {
     }
 
     fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
-        let fail = |error: rusqlite::Error| self.unreadable(&error);
+        let fail = |error: rusqlite::Error| unreadable(&self.path, &error);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
         use_log(&self.connection, &self.path)?;
         self.connection
@@ -257,7 +252,7 @@ impl JournalFile {
         let wal = beside(&self.path, "-wal");
         let identity = Identity::of(&self.path, &wal).map_err(|error| OpenError::io(&self.path, &error))?;
         self.watch = Some(Watch { identity, log: self.log().map_err(fail)? });
-        Ok(())
+        self.note_policy()
     }
 
     /// Has anything been done to the files that this program did not do?
@@ -320,10 +315,25 @@ impl JournalFile {
         }
     }
 
-    fn log(&self) -> rusqlite::Result<Log> {
+    fn log(&self) -> rusqlite::Result<LogPages> {
         let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
         let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
-        statement.query_row([], |row| Ok(Log { pages: number(row, 1)?, copied: number(row, 2)? }))
+        statement.query_row([], |row| Ok(LogPages { pages: number(row, 1)?, copied: number(row, 2)? }))
+    }
+
+    /// Notes how what is written from now on is synced. A log that was synced less, or has an end that was torn, is
+    /// emptied, as far as readers allow.
+    fn note_policy(&mut self) -> Result<(), OpenError> {
+        let is_empty = self.found_log == log::Log::default();
+        let logged = if is_empty { Some(self.policy) } else { self.lock.weakest() };
+        let weakest = logged.unwrap_or(SyncPolicy::Never).min(self.policy);
+        self.lock.note(weakest)?;
+        if (weakest < self.policy || self.found_log.tear.is_some())
+            && let Err(error) = self.checkpoint()
+        {
+            tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
+        }
+        Ok(())
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -509,8 +519,11 @@ impl JournalFile {
         let outcome = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
         fail_point!(super::failpoints::CHECKPOINTED);
         self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| checkpoint_error(&error))?;
-        let reader = "another program is reading the data file";
-        if outcome? { Err(CheckpointError::NotCopied(reader.into())) } else { Ok(()) }
+        if outcome? {
+            return Err(CheckpointError::NotCopied("another program is reading the data file".into()));
+        }
+        // The log is empty.
+        self.lock.note(self.policy).map_err(|error| CheckpointError::NotCopied(error.to_string()))
     }
 
     /// Copies the log into the file as far as readers allow, once it is long; it is written from its start again
@@ -531,7 +544,11 @@ impl JournalFile {
     }
 
     /// Has commits follow this policy from now on.
-    pub(super) fn set_policy(&self, policy: SyncPolicy) -> Result<(), String> {
+    pub(super) fn set_policy(&mut self, policy: SyncPolicy) -> Result<(), String> {
+        if self.lock.weakest().is_some_and(|weakest| weakest > policy) {
+            self.lock.note(policy).map_err(|error| error.to_string())?;
+        }
+        self.policy = policy;
         let synchronous = synchronous(policy);
         self.connection.pragma_update(None, "synchronous", synchronous).map_err(|error| describe(&error))
     }
@@ -571,14 +588,10 @@ impl JournalFile {
             tracing::error!(%error, "rolling back failed");
         }
     }
-
-    fn unreadable(&self, error: &rusqlite::Error) -> OpenError {
-        unreadable(&self.path, error)
-    }
 }
 
 /// The file that is really meant: a link is followed, so that two names are not two locks.
-fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if fs::symlink_metadata(path).is_ok() {
@@ -597,50 +610,19 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Takes the lock that one daemon holds for as long as it lives. The file it lies on stays behind, since
-/// removing it would let two daemons lock two files of one name.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, "-lock");
-    let fail = |error: &io::Error| OpenError::io(&lock_path, error);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| fail(&error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.take(32).read_to_string(&mut holder);
-            return Err(OpenError::Held { path: path.into(), holder: holder.trim().parse().ok() });
-        }
-        Err(TryLockError::Error(error)) => return Err(fail(&error)),
-    }
-    let write = |file: &mut File| {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    // Only for the other daemon's message; the lock holds without it, on a full disk for instance.
-    let _ = write(&mut file);
-    Ok(file)
-}
-
-enum Found {
+pub(super) enum Found {
     Nothing,
     Journal,
 }
 
 /// Looks at the file's first bytes: <https://www.sqlite.org/fileformat2.html#the_database_header>.
-fn inspect(path: &Path) -> Result<Found, OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<Found, OpenError> {
     let mut header = Vec::with_capacity(100);
     match File::open(path) {
         Ok(file) => {
@@ -673,6 +655,103 @@ fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
         return Err(OpenError::Newer { path: path.into(), version, known: MIGRATIONS.len() });
     }
     Ok(())
+}
+
+/// Reads the write-ahead log, if there is one. `weakest` is how it was synced, if that is known.
+pub(super) fn read_log(path: &Path, weakest: Option<SyncPolicy>) -> Result<log::Log, OpenError> {
+    let wal = beside(path, "-wal");
+    let log = match File::open(&wal) {
+        Ok(file) => log::read(BufReader::with_capacity(LOG_READ_BYTES, file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(log::Log::default()),
+        Err(error) => Err(error),
+    };
+    let log = log.map_err(|error| OpenError::io(&wal, &error))?;
+    match log.tear {
+        Some(tear) if tear.has_lost() && weakest == Some(SyncPolicy::Always) => {
+            Err(OpenError::LogDamaged { path: path.into(), wal, tear })
+        }
+        _ => Ok(log),
+    }
+}
+
+/// Opens a data file to be read alone. Where it has no log it is taken to stay as it is: nothing is made beside it.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if size(&beside(path, "-wal")) > 0 {
+        return Connection::open_with_flags(path, flags).map_err(fail);
+    }
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        uri.extend_from_slice(format!("%{byte:02x}").as_bytes());
+    }
+    uri.extend_from_slice(b"?immutable=1");
+    let uri = String::from_utf8_lossy(&uri).into_owned();
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(fail)
+}
+
+/// Has SQLite look at every page and every row.
+pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| unreadable(path, &error))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Damaged { path: path.into(), what: found.replace('\n', " ") })
+}
+
+/// How many rows [`read_rows`] will read.
+pub(super) fn count_rows(connection: &Connection, path: &Path) -> Result<u64, OpenError> {
+    let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
+    let count = connection.query_row(span, [], |row| row.get::<_, i64>(0));
+    count.map(|rows| rows as u64).map_err(|error| unreadable(path, &error))
+}
+
+/// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses is damage.
+pub(super) fn read_rows(
+    connection: &Connection,
+    path: &Path,
+    mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+) -> Result<Reader, OpenError> {
+    let mut reader = Reader::default();
+    let mut rows_read = 0;
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    let mut statement = connection.prepare(SELECT).map_err(fail)?;
+    let mut rows = statement.query([]).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        rows_read += 1;
+        let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
+        let outcome =
+            Columns::read(row).and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
+        outcome.map_err(|what| OpenError::Damaged {
+            path: path.into(),
+            what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
+        })?;
+    }
+    Ok(reader)
+}
+
+/// Whether what is appended will be found behind the last row. Rows are read from leaf to leaf, whatever the keys in the
+/// inner pages say; an insertion follows these.
+pub(super) fn find_end(connection: &Connection, path: &Path, reader: &Reader) -> Result<(), OpenError> {
+    let before = "SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM journal WHERE sequence <= ?1 \
+                  ORDER BY sequence DESC LIMIT 1)";
+    let last = reader.last_sequence().unwrap_or(0);
+    let found: i64 = connection
+        .query_row(before, [last + 1], |row| row.get(0))
+        .map_err(|error| unreadable(path, &error))?;
+    if found == last {
+        return Ok(());
+    }
+    let what = format!("behind row {last} stands row {found}, by the keys of its tree");
+    Err(OpenError::Damaged { path: path.into(), what })
+}
+
+/// A time in milliseconds since 1970, for people.
+pub(super) fn utc(connection: &Connection, path: &Path, time_ms: i64) -> Result<String, OpenError> {
+    let text = "SELECT coalesce(strftime('%Y-%m-%d %H:%M:%f', ?1 / 1000.0, 'unixepoch'), '')";
+    connection.query_row(text, [time_ms], |row| row.get(0)).map_err(|error| unreadable(path, &error))
 }
 
 /// Makes an empty journal under another name first, so that a crash never leaves half of one behind.

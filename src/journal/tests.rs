@@ -429,6 +429,7 @@ async fn time_does_not_run_back_over_a_restart() {
     let time_ms = server.store.read().time_ms();
     server.stop().await;
     let server = Server::at(&path).await;
+    // An orderly end has a time of its own.
     assert!(server.store.read().time_ms() >= time_ms);
     server.stop().await;
 }

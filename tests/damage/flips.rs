@@ -1,0 +1,51 @@
+//! Bits that flipped in the data file.
+
+use revoked::journal::{OpenError, SyncPolicy};
+
+use super::file::{Files, State, written};
+use super::{random, rounds};
+
+const COMMITS: usize = 60;
+
+/// Flips bits in copies of the data file, one at a time.
+fn flip(files: &Files, state: &State, random: &mut fastrand::Rng, rounds: usize, test: &str) {
+    let mut refused = 0;
+    for round in 0..rounds {
+        let mut damaged = files.clone();
+        // The first page, which has what SQLite needs to know of the file, gets more than its share.
+        let end = if round % 4 == 0 { 4096 } else { files.data.len() };
+        let (byte, bit) = (random.usize(..end), random.u8(..8));
+        damaged.data[byte] ^= 1 << bit;
+        match damaged.state() {
+            Ok(found) => assert!(found == *state, "bit {bit} of byte {byte} changed what is there"),
+            Err(OpenError::Held { .. } | OpenError::Missing { .. }) => panic!("bit {bit} of byte {byte}"),
+            Err(_) => refused += 1,
+        }
+    }
+    eprintln!(
+        "{test}: {rounds} bits flipped in {} bytes, {refused} refused, the others changed nothing",
+        files.data.len()
+    );
+}
+
+#[test]
+fn a_bit_of_a_file_that_was_closed_in_order_changes_nothing_unnoticed() {
+    let mut random = random();
+    let (running, states) = written(COMMITS, SyncPolicy::Always, &mut random);
+    let files = running.stop();
+    assert!(files.log.is_empty());
+    flip(&files, &states[COMMITS], &mut random, rounds(300), "without a log");
+}
+
+#[test]
+fn a_bit_of_a_file_beside_its_log_changes_nothing_unnoticed() {
+    let mut random = random();
+    let (running, _) = written(COMMITS, SyncPolicy::Always, &mut random);
+    running.copy_log();
+    let more = super::file::changes(COMMITS, &mut random);
+    running.submit(more);
+    let (files, state) = (running.files(), running.state());
+    running.stop();
+    assert!(!files.log.is_empty());
+    flip(&files, &state, &mut random, rounds(300), "with a log");
+}
