@@ -13,29 +13,21 @@
 //! The memory is what the process has at most while the set is read, to what it had before. A latency's worst is also
 //! what the machine does to a thread now and then.
 
-use std::error::Error;
+mod support;
+
 use std::fmt;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{self, Child, Command, Stdio};
+use std::io::{self, Read as _};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, value_parser};
-use tempfile::TempDir;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Redis's file in the search path.
-const REDIS: &str = "redis-server";
+use support::{Outcome, Server, Times, has_redis, pin, uuid};
 
 /// Members that are added by one request while a server is filled.
 const FILL_MEMBERS: usize = 10_000;
-
-/// How long a server may take until it answers.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a UUID takes in a reply.
 const BULK_BYTES: u64 = "$36\r\n\r\n".len() as u64 + 36;
@@ -59,20 +51,20 @@ fn main() -> Outcome<()> {
     let is_pinned = pin();
     println!("{members} members; latencies in us: median, p99, p99.9, worst");
     run("revoked", &Server::start_revoked(program, is_pinned)?, members, time)?;
-    let has_redis = Command::new(REDIS).arg("--version").stdout(Stdio::null()).status().is_ok();
-    if has_redis && !matches.get_flag("alone") {
-        run("redis", &Server::start_redis(is_pinned)?, members, time)?;
+    if has_redis() && !matches.get_flag("alone") {
+        let no_rewrite = ["--auto-aof-rewrite-percentage", "0"];
+        run("redis", &Server::start_redis(&no_rewrite, is_pinned)?, members, time)?;
     }
     Ok(())
 }
 
 fn run(name: &str, server: &Server, members: u64, time: Duration) -> Outcome<()> {
-    server.fill(members)?;
+    fill(server, members)?;
     println!("\n{name}");
-    println!("  alone:           {}", server.load(members, time, false)?.1);
+    println!("  alone:           {}", load(server, members, time, false)?.1);
     let before = server.memory("VmRSS:")?;
-    server.forget_peak()?;
-    let (reads, others) = server.load(members, time, true)?;
+    forget_peak(server)?;
+    let (reads, others) = load(server, members, time, true)?;
     println!("  beside SMEMBERS: {others}");
     let peak = server.memory("VmHWM:")?;
     println!("  SMEMBERS:        {:.2} s each", reads.0.as_secs_f64() / f64::from(reads.1));
@@ -83,13 +75,6 @@ fn run(name: &str, server: &Server, members: u64, time: Duration) -> Outcome<()>
         peak / before
     );
     Ok(())
-}
-
-/// A server as a process of its own, which ends with this.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-    _directory: TempDir,
 }
 
 /// How long the set was read, and how often.
@@ -107,187 +92,75 @@ impl fmt::Display for Others {
     }
 }
 
-impl Server {
-    fn start_revoked(program: &str, is_pinned: bool) -> Outcome<Self> {
-        Self::start(program, &["--appendfsync", "always", "--loglevel", "warning"], is_pinned)
+fn fill(server: &Server, members: u64) -> Outcome<()> {
+    let mut client = server.connect()?;
+    let numbers: Vec<u64> = (0..members).collect();
+    for numbers in numbers.chunks(FILL_MEMBERS) {
+        let uuids: Vec<String> = numbers.iter().map(|&number| uuid(number)).collect();
+        let words: Vec<&str> =
+            ["SADD", "revoked"].into_iter().chain(uuids.iter().map(String::as_str)).collect();
+        client.ask(&words)?;
     }
+    Ok(())
+}
 
-    fn start_redis(is_pinned: bool) -> Outcome<Self> {
-        let durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
-        let quiet = ["--auto-aof-rewrite-percentage", "0", "--loglevel", "warning"];
-        Self::start(REDIS, &[&durable[..], &quiet[..]].concat(), is_pinned)
-    }
-
-    fn start(program: &str, arguments: &[&str], is_pinned: bool) -> Outcome<Self> {
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = if is_pinned {
-            // It becomes the program: the process has the same id.
-            let mut command = Command::new("taskset");
-            command.args(["-c", "0", program]);
-            command
-        } else {
-            Command::new(program)
-        };
-        command.args(arguments).args(["--port", &address.port().to_string(), "--dir"]).arg(directory.path());
-        let process = command.stdout(Stdio::null()).spawn()?;
-        let mut server = Self { process, address, _directory: directory };
+/// Asks and adds for so long and, if the set is to be read, until that was done once at least.
+fn load(server: &Server, members: u64, time: Duration, is_read: bool) -> Outcome<(Reads, Others)> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let ask = scope.spawn(|| {
+            let uuid = || uuid(fastrand::u64(..members));
+            repeat(server, "SISMEMBER", uuid, &is_over)
+        });
+        let add = scope.spawn(|| repeat(server, "SADD", || uuid(fastrand::u64(1 << 40..)), &is_over));
         let started = Instant::now();
-        while !server.connect().is_ok_and(|mut client| client.ask(&["PING"]).is_ok()) {
-            if let Some(status) = server.process.try_wait()? {
-                return Err(format!("{program} ended at once: {status}").into());
+        let mut times = 0;
+        let mut outcome = Ok(());
+        while outcome.is_ok() && (started.elapsed() < time || (is_read && times == 0)) {
+            if is_read {
+                outcome = read_all(server, members);
+                times += 1;
+            } else {
+                thread::sleep(time);
             }
-            if started.elapsed() > START_TIMEOUT {
-                return Err(format!("{program} does not answer").into());
-            }
-            thread::sleep(Duration::from_millis(10));
         }
-        Ok(server)
-    }
-
-    fn connect(&self) -> io::Result<Client> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        Ok(Client { input: BufReader::with_capacity(256 * 1024, stream.try_clone()?), stream })
-    }
-
-    fn fill(&self, members: u64) -> Outcome<()> {
-        let mut client = self.connect()?;
-        let numbers: Vec<u64> = (0..members).collect();
-        for numbers in numbers.chunks(FILL_MEMBERS) {
-            let uuids: Vec<String> = numbers.iter().map(|&number| uuid(number)).collect();
-            let words: Vec<&str> =
-                ["SADD", "revoked"].into_iter().chain(uuids.iter().map(String::as_str)).collect();
-            client.ask(&words)?;
-        }
-        Ok(())
-    }
-
-    /// Asks and adds for so long and, if the set is to be read, until that was done once at least.
-    fn load(&self, members: u64, time: Duration, is_read: bool) -> Outcome<(Reads, Others)> {
-        let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let ask = scope.spawn(|| {
-                let uuid = || uuid(fastrand::u64(..members));
-                self.repeat("SISMEMBER", uuid, &is_over)
-            });
-            let add = scope.spawn(|| self.repeat("SADD", || uuid(fastrand::u64(1 << 40..)), &is_over));
-            let started = Instant::now();
-            let mut times = 0;
-            let mut outcome = Ok(());
-            while outcome.is_ok() && (started.elapsed() < time || (is_read && times == 0)) {
-                if is_read {
-                    outcome = self.read_all(members);
-                    times += 1;
-                } else {
-                    thread::sleep(time);
-                }
-            }
-            let took = started.elapsed();
-            is_over.store(true, Relaxed);
-            let asks = ask.join().map_err(|_| "the asking thread panicked")??;
-            let adds = add.join().map_err(|_| "the adding thread panicked")??;
-            outcome.map(|()| (Reads(took, times), Others { asks, adds }))
-        })
-    }
-
-    fn repeat(&self, command: &str, argument: impl Fn() -> String, is_over: &AtomicBool) -> Outcome<Times> {
-        let mut client = self.connect()?;
-        let mut times = Times::default();
-        while !is_over.load(Relaxed) {
-            let argument = argument();
-            let started = Instant::now();
-            client.ask(&[command, "revoked", &argument])?;
-            times.0.push(started.elapsed());
-        }
-        Ok(times)
-    }
-
-    fn read_all(&self, least: u64) -> Outcome<()> {
-        let mut client = self.connect()?;
-        let count = client.ask(&["SMEMBERS", "revoked"])?;
-        if count < least {
-            return Err(format!("{count} members of {least}").into());
-        }
-        let skipped = io::copy(&mut client.input.by_ref().take(count * BULK_BYTES), &mut io::sink())?;
-        let is_whole = skipped == count * BULK_BYTES && client.ask(&["SCARD", "revoked"])? >= count;
-        if is_whole { Ok(()) } else { Err("the reply is cut off".into()) }
-    }
-
-    /// A line of what the system says of the process's memory, in bytes.
-    fn memory(&self, line: &str) -> Outcome<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let found = status.lines().find_map(|found| found.strip_prefix(line)).ok_or("no such line")?;
-        Ok(found.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
-    }
-
-    /// Has the system count the most memory from now on.
-    fn forget_peak(&self) -> io::Result<()> {
-        fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5")
-    }
+        let took = started.elapsed();
+        is_over.store(true, Relaxed);
+        let asks = ask.join().map_err(|_| "the asking thread panicked")??;
+        let adds = add.join().map_err(|_| "the adding thread panicked")??;
+        outcome.map(|()| (Reads(took, times), Others { asks, adds }))
+    })
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+fn repeat(
+    server: &Server,
+    command: &str,
+    argument: impl Fn() -> String,
+    is_over: &AtomicBool,
+) -> Outcome<Times> {
+    let mut client = server.connect()?;
+    let mut times = Times::default();
+    while !is_over.load(Relaxed) {
+        let argument = argument();
+        let started = Instant::now();
+        client.ask(&[command, "revoked", &argument])?;
+        times.0.push(started.elapsed());
     }
+    Ok(times)
 }
 
-struct Client {
-    stream: TcpStream,
-    input: BufReader<TcpStream>,
-}
-
-impl Client {
-    /// Sends a request. Returns the number in the first line of the reply, or 0.
-    fn ask(&mut self, words: &[&str]) -> Outcome<u64> {
-        let mut request = Vec::new();
-        write!(request, "*{}\r\n", words.len())?;
-        for word in words {
-            write!(request, "${}\r\n{word}\r\n", word.len())?;
-        }
-        self.stream.write_all(&request)?;
-        let mut line = String::new();
-        self.input.read_line(&mut line)?;
-        match line.as_bytes().first() {
-            None => Err("the server closed the connection".into()),
-            Some(b'-') => Err(line.into()),
-            Some(_) => Ok(line[1..].trim().parse().unwrap_or(0)),
-        }
+fn read_all(server: &Server, least: u64) -> Outcome<()> {
+    let mut client = server.connect()?;
+    let count = client.ask(&["SMEMBERS", "revoked"])?;
+    if count < least {
+        return Err(format!("{count} members of {least}").into());
     }
+    let skipped = io::copy(&mut client.input.by_ref().take(count * BULK_BYTES), &mut io::sink())?;
+    let is_whole = skipped == count * BULK_BYTES && client.ask(&["SCARD", "revoked"])? >= count;
+    if is_whole { Ok(()) } else { Err("the reply is cut off".into()) }
 }
 
-#[derive(Default)]
-struct Times(Vec<Duration>);
-
-impl fmt::Display for Times {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let at = |permille: usize| {
-            let index = (sorted.len() * permille / 1_000).min(sorted.len().saturating_sub(1));
-            sorted.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
-        };
-        let at = [500, 990, 999, 1_000].map(|permille| format!("{:.0}", at(permille)));
-        write!(f, "{} ({})", at.join(" "), sorted.len())
-    }
-}
-
-/// The text of a UUID that looks random, and is always the same for a number.
-fn uuid(number: u64) -> String {
-    let mut random = fastrand::Rng::with_seed(number);
-    let (a, b) = (random.u64(..), random.u64(..));
-    let (first, second, third) = (a >> 32, a >> 16 & 0xffff, a & 0xffff);
-    format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{:012x}", b >> 48, b & 0xffff_ffff_ffff)
-}
-
-/// Keeps this process to CPU 1, where there is `taskset` and a second CPU.
-fn pin() -> bool {
-    let taskset = |arguments: &[&str]| {
-        let status =
-            Command::new("taskset").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    taskset(&["-c", "0", "true"]) && taskset(&["-a", "-p", "-c", "1", &process::id().to_string()])
+/// Has the system count the most memory from now on.
+fn forget_peak(server: &Server) -> io::Result<()> {
+    fs::write(format!("/proc/{}/clear_refs", server.process.id()), "5")
 }

@@ -11,6 +11,9 @@
 //! one of its own, which it alone writes to, with a plain load and a plain store. Those that come when all are taken
 //! share the last one, and add to it. Whoever asks adds all of them up. What a thread has counted stays in its place
 //! when it ends: nothing has to be handed over, and nothing is lost.
+//!
+//! The benchmark `memory` measured, on two cores, 8 to 9 ns for a piece allocated and freed, and 1 to 2 ns more where it is
+//! counted. One atomic cost no more there; but the more cores there are, the longer each waits for its turn.
 
 // The safety argument is with the implementation of `GlobalAlloc`.
 #![allow(unsafe_code)]

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo test --release --test abuse -- --nocapture
-//! REVOKED_ABUSE_ROUNDS=100000 cargo test --release --test abuse latency -- --nocapture
+//! REVOKED_ABUSE_ROUNDS=100000 cargo test --release --test abuse latency -- --nocapture --test-threads 1
 //! ```
 //!
 //! The first shows what a connection takes; the second measures what a client notices of the abuse of others over so many
@@ -474,74 +474,95 @@ mod latency {
         std::env::var("REVOKED_ABUSE_ROUNDS").map_or(1_000, |rounds| rounds.parse().unwrap())
     }
 
-    /// The durations within which half, and 99 of 100, of a client's round trips were answered.
-    fn measure(client: &Client) -> [Duration; 2] {
-        let mut took: Vec<Duration> = (0..rounds())
-            .map(|round| {
-                let started = Instant::now();
-                let member = (round % 100).to_string();
-                assert_eq!(client.ask(&["SISMEMBER", "k", &member]), integer(1));
-                started.elapsed()
-            })
-            .collect();
-        took.sort_unstable();
-        [took[took.len() / 2], took[took.len() * 99 / 100]]
-    }
-
-    #[test]
-    fn of_a_client_is_measured_while_all_kinds_of_abuse_are_held_open() {
-        raise_open_files();
+    /// A daemon with a set, and a client of it.
+    fn served() -> (Daemon, Client) {
         let daemon = Home::with_options(&["--maxclients", "10100"]).start();
         let client = daemon.connect();
         for member in 0..100 {
             client.ask(&["SADD", "k", &member.to_string()]);
         }
         client.ask(&["SET", "long", &"v".repeat(1024 * 1024)]);
-        let before = measure(&client);
+        (daemon, client)
+    }
 
-        let mut idle = connect_all(&daemon, 1_000);
-        let (half, idle) = idle.split_at_mut(500);
+    /// Has both clients asked in turn, so that whatever else the machine does befalls both, and prints within which time
+    /// half, and 99 of 100, of the round trips of each were answered.
+    fn compare(abused: &Client, other: &Client, what: [&str; 2]) {
+        let ask = |client: &Client, round: usize| {
+            let started = Instant::now();
+            let member = (round % 100).to_string();
+            assert_eq!(client.ask(&["SISMEMBER", "k", &member]), integer(1));
+            started.elapsed()
+        };
+        let (mut took, mut others): (Vec<_>, Vec<_>) =
+            (0..rounds()).map(|round| (ask(abused, round), ask(other, round))).unzip();
+        let percentiles = |took: &mut Vec<Duration>| {
+            took.sort_unstable();
+            [took[took.len() / 2], took[took.len() * 99 / 100]]
+        };
+        let ([p50, p99], [other_p50, other_p99]) = (percentiles(&mut took), percentiles(&mut others));
+        let ratio = |during: Duration, before: Duration| during.as_secs_f64() / before.as_secs_f64();
+        println!(
+            "SISMEMBER {}: p50 {p50:?}, p99 {p99:?}; {}: p50 {other_p50:?}, p99 {other_p99:?}; ratios {:.2}, {:.2}",
+            what[0],
+            what[1],
+            ratio(p50, other_p50),
+            ratio(p99, other_p99)
+        );
+    }
+
+    /// Sends these pieces, each by itself, to the end of the connection.
+    fn send_pieces<'a>(daemon: &Daemon, pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let mut stream = connect(daemon, 0);
+        stream.set_nodelay(true).unwrap();
+        for piece in pieces {
+            // The daemon may have closed it before all was sent.
+            let _ = stream.write_all(piece);
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+        rest(&stream)
+    }
+
+    /// Each of the round trips is answered; how fast is printed.
+    #[test]
+    fn of_a_client_is_measured_while_abuse_is_held_open() {
+        raise_open_files();
+        let ((daemon, client), (_quiet, other)) = (served(), served());
+        let mut connections = connect_all(&daemon, 1_000);
+        let (half, others) = connections.split_at_mut(500);
         for connection in half {
             connection.write_all(&begun(&["SADD", "k", &"m".repeat(1_000)])).unwrap();
         }
-        let (deaf, announced) = idle.split_at_mut(20);
+        let (deaf, announced) = others.split_at_mut(20);
         for connection in deaf {
             connection.write_all(&encode(&["GET", "long"]).repeat(1_000)).unwrap();
         }
         for connection in announced {
             connection.write_all(b"*3\r\n$3\r\nSET\r\n$1\r\nl\r\n$536870912\r\nv").unwrap();
         }
+        wait_until(|| figure(&daemon, "total_net_input_bytes") > 500 * 1_000 + 20 * 23_000 + 480 * 40);
+        compare(&client, &other, ["with 1,000 connections of abuse", "without"]);
+    }
+
+    /// The same while a client sends abuse as fast as it can, to one daemon; to the other, as many requests that are in
+    /// order, which take its time as well.
+    #[test]
+    fn of_a_client_is_measured_beside_one_that_sends_abuse() {
+        let ((daemon, client), (orderly, other)) = (served(), served());
+        let ping = encode(&["PING"]);
         let is_over = AtomicBool::new(false);
-        let during = std::thread::scope(|scope| {
-            // Both come again and again: nests of arrays, and requests a byte at a time.
+        std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_over.load(Relaxed) {
-                    let mut nest = connect(&daemon, 0);
-                    let _ = nest.write_all(&b"*1\r\n".repeat(1_000));
-                    let _ = rest(&nest);
-                    let mut slow = connect(&daemon, 0);
-                    for byte in encode(&["PING"]) {
-                        slow.write_all(&[byte]).unwrap();
-                    }
-                    slow.shutdown(Shutdown::Write).unwrap();
-                    assert_eq!(rest(&slow), "+PONG\r\n");
+                    send_pieces(&daemon, [&*b"*1\r\n".repeat(1_000)]);
+                    assert_eq!(send_pieces(&daemon, ping.chunks(1)), "+PONG\r\n");
+                    send_pieces(&orderly, [&*b"PING\r\n".repeat(700)]);
+                    send_pieces(&orderly, ping.iter().map(|_| &ping[..]));
                 }
             });
-            let during = measure(&client);
+            compare(&client, &other, ["beside nested arrays, and a byte at a time", "beside as many PINGs"]);
             is_over.store(true, Relaxed);
-            during
         });
-        let ratio = |at: usize| during[at].as_secs_f64() / before[at].as_secs_f64();
-        println!(
-            "SISMEMBER without abuse: p50 {:?}, p99 {:?}; with it: p50 {:?}, p99 {:?}; ratios {:.2} and {:.2}",
-            before[0],
-            before[1],
-            during[0],
-            during[1],
-            ratio(0),
-            ratio(1)
-        );
-        // What is asserted above: each of the round trips was answered.
     }
 }
 

@@ -251,7 +251,9 @@ mod a_file_that_can_not_be_used {
     fn from_a_later_time_than_the_clock_shows_is_said_so_in_the_log() {
         let home = filled();
         assert!(!home.start().log().contains("clock"));
-        sql(&home, "UPDATE journal SET time_ms = time_ms + 3600000 WHERE effect = 6");
+        // The last row is the time of the end, which no checksum covers yet.
+        let last = "(SELECT max(sequence) FROM journal)";
+        sql(&home, &format!("UPDATE journal SET time_ms = time_ms + 3600000 WHERE sequence = {last}"));
         let daemon = home.start();
         assert!(daemon.log().contains("The clock is 35"), "3,5xx seconds: {}", daemon.log());
         // What is to end in a while from now does not end at once.
@@ -510,8 +512,7 @@ mod a_full_disk {
         daemon.stop();
         let daemon = home.started_through(&[]).start();
         let client = daemon.connect();
-        let found = client.ask(&["SCARD", "k"]);
-        assert!([kept, kept + 1].map(integer).contains(&found), "{found:?}, not {kept}");
+        assert_eq!(client.ask(&["SCARD", "k"]), integer(kept));
         assert_eq!(client.ask(&[b"SADD", &b"k"[..], &piece(kept + 1)]), integer(1));
     }
 

@@ -123,15 +123,35 @@ impl std::error::Error for OpenError {}
 /// Why effects were not appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum AppendError {
-    /// Nothing was written, for this reason.
+    /// Nothing was written, for this reason, and the next ones may be.
     NotWritten(String),
+    /// Nothing was written, and nothing may be any more: what the disk holds is not what this program wrote.
+    Untrusted(String),
     /// The commit itself failed, for this reason: nobody can tell whether a restart will find it.
     Unknown(String),
 }
 
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::NotWritten(why) | Self::Unknown(why)) = self;
-        f.write_str(why)
+        match self {
+            Self::NotWritten(why) | Self::Untrusted(why) | Self::Unknown(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Why the log was not copied into the data file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CheckpointError {
+    /// It stays as it is, for the next time.
+    NotCopied(String),
+    /// A sync failed, or the files are not what this program wrote: nothing may be written any more.
+    Untrusted(String),
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCopied(why) | Self::Untrusted(why) => f.write_str(why),
+        }
     }
 }

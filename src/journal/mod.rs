@@ -31,6 +31,7 @@ mod checksum;
 mod compaction;
 mod error;
 pub mod failpoints;
+mod identity;
 mod lock;
 mod log;
 mod queue;

@@ -55,7 +55,7 @@ LEFT JOIN flushed ON flushed.space = latest.space
 LEFT JOIN renumbered ON renumbered.space = latest.space
 WHERE latest.effect <> 4
     AND (flushed.sequence IS NULL OR flushed.sequence < latest.sequence)
-    AND (ends.time_ms IS NULL OR ends.time_ms > (julianday('now') - 2440587.5) * 86400000);
+    AND (ends.time_ms IS NULL OR ends.time_ms > round((julianday('now') - 2440587.5) * 86400000));
 
 -- The members of all sets: what is revoked.
 CREATE VIEW revocations AS
@@ -73,7 +73,7 @@ FROM (
 ) AS latest
 JOIN keys ON keys.container = latest.container
 WHERE latest.effect <> 2
-    AND (latest.time_ms IS NULL OR latest.time_ms > (julianday('now') - 2440587.5) * 86400000);
+    AND (latest.time_ms IS NULL OR latest.time_ms > round((julianday('now') - 2440587.5) * 86400000));
 
 -- What happened, and when (in UTC): the changes of which the journal still has rows.
 CREATE VIEW history AS

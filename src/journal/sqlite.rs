@@ -17,9 +17,10 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::checksum::Checksum;
-use super::error::{AppendError, OpenError};
+use super::error::{AppendError, CheckpointError, OpenError};
+use super::identity::Identity;
 use super::lock::Lock;
-use super::log::{self, Log};
+use super::log;
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
@@ -45,6 +46,14 @@ const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
 /// How much of the write-ahead log is read at once.
 const LOG_READ_BYTES: usize = 256 * 1024;
+
+/// The header of the write-ahead log, and that of each page in it.
+const LOG_HEADER_BYTES: u64 = 32;
+const LOG_PAGE_HEADER_BYTES: u64 = 24;
+
+/// Pages in the write-ahead log at which it is copied into the data file: SQLite's own default, which had the best
+/// latencies of all that was tried.
+const CHECKPOINT_PAGES: u64 = 1000;
 
 const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -73,13 +82,37 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
-    policy: SyncPolicy,
     end: End,
     space: Space,
+    policy: SyncPolicy,
     /// How the log was found.
-    log: Log,
+    found: log::Log,
+    /// Whether these are still the files that were opened; known once they may be written to.
+    watch: Option<Watch>,
     /// Dropped last.
     lock: Lock,
+}
+
+/// What must be known to tell whether somebody else did something to the files. Whatever this program writes to them
+/// is noted: see [`JournalFile::note`].
+#[derive(Debug)]
+struct Watch {
+    identity: Identity,
+    log: Log,
+}
+
+/// How many pages the write-ahead log has, and how many of these are in the data file, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Log {
+    pages: u64,
+    copied: u64,
+}
+
+impl Log {
+    /// How long the log is at least.
+    fn bytes(self) -> u64 {
+        if self.pages == 0 { 0 } else { LOG_HEADER_BYTES + self.pages * (LOG_PAGE_HEADER_BYTES + PAGE_BYTES) }
+    }
 }
 
 /// What must be known to append a row.
@@ -162,7 +195,6 @@ impl JournalFile {
         Ok(Self {
             connection,
             path,
-            policy,
             end: End {
                 first_sequence: 1,
                 next_sequence: 1,
@@ -173,7 +205,9 @@ impl JournalFile {
                 bytes_since_measured: 0,
             },
             space: Space::default(),
-            log,
+            policy,
+            found: log,
+            watch: None,
             lock,
         })
     }
@@ -205,32 +239,104 @@ impl JournalFile {
     fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
         let fail = |error: rusqlite::Error| unreadable(&self.path, &error);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
-        let read = |row: &Row<'_>| row.get(0);
-        let mode: String =
-            self.connection.pragma_update_and_check(None, "journal_mode", "WAL", read).map_err(fail)?;
-        if mode != "wal" {
-            let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
-            return Err(OpenError::Io { path: self.path.clone(), what });
-        }
+        use_log(&self.connection, &self.path)?;
         self.connection
             .pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))
             .map_err(fail)?;
+        // Checkpoints are made by the writer, which hears of it when one fails; SQLite keeps that to itself.
+        self.connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(fail)?;
+        // SQLite makes the log of a file that had none when it first looks at the file.
+        self.rows()?;
+        // It syncs the folder, too, so that the log's name is on disk; but whether that failed it does not say.
+        sync_folder(&self.path).map_err(|error| OpenError::io(&self.path, &error))?;
+        let wal = beside(&self.path, "-wal");
+        let identity = Identity::of(&self.path, &wal).map_err(|error| OpenError::io(&self.path, &error))?;
+        self.watch = Some(Watch { identity, log: self.log().map_err(fail)? });
         self.note_policy()
     }
 
     /// Notes how what is written from now on is synced. A log that was synced less, or has an end that was torn, is
     /// emptied, as far as readers allow.
     fn note_policy(&mut self) -> Result<(), OpenError> {
-        let is_empty = self.log == Log::default();
+        let is_empty = self.found == log::Log::default();
         let logged = if is_empty { Some(self.policy) } else { self.lock.weakest() };
         let weakest = logged.unwrap_or(SyncPolicy::Never).min(self.policy);
         self.lock.note(weakest)?;
-        if (weakest < self.policy || self.log.tear.is_some())
-            && let Err(error) = self.checkpoint()
-        {
-            tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
+        if weakest < self.policy || self.found.tear.is_some() {
+            match self.checkpoint() {
+                Ok(()) => {}
+                Err(CheckpointError::NotCopied(error) | CheckpointError::Untrusted(error)) => {
+                    tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Has anything been done to the files that this program did not do?
+    fn look(&self) -> Result<(), AppendError> {
+        let Some(Watch { identity, log }) = &self.watch else { return Ok(()) };
+        let changed = identity.look().map_err(|misplaced| AppendError::NotWritten(misplaced.to_string()))?;
+        if !changed.is_written() && changed.shorter_data.is_none() && changed.shorter_log.is_none() {
+            return Ok(());
+        }
+        // Another program may make a checkpoint; that is all it may do.
+        let now = self.log().map_err(|error| AppendError::NotWritten(describe(&error)))?;
+        let pages: u64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
+            .map_err(|error| AppendError::NotWritten(describe(&error)))? as u64;
+        let untrusted = |path: &Path, what: &str| {
+            Err(AppendError::Untrusted(format!("{} was {what} by another program", path.display())))
+        };
+        if changed.shorter_data.is_some_and(|bytes| bytes < pages * PAGE_BYTES) {
+            return untrusted(identity.data_path(), "cut short");
+        }
+        if changed.shorter_log.is_some_and(|bytes| bytes < now.bytes()) {
+            return untrusted(identity.log_path(), "cut short");
+        }
+        let is_emptied = now.pages == 0 && (log.pages > 0 || !changed.is_data_written);
+        let is_checkpoint = is_emptied || now.pages == log.pages && now.copied > log.copied;
+        if is_checkpoint { Ok(()) } else { untrusted(identity.data_path(), "written to (or touched)") }
+    }
+
+    /// Remembers the files as they are, after something was written; before that is answered, they must be in their
+    /// places still.
+    fn note(&mut self) -> Result<(), String> {
+        let log = self.log().map_err(|error| describe(&error))?;
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        watch.log = log;
+        watch.identity.note().map_err(|misplaced| misplaced.to_string())
+    }
+
+    /// Takes what a failed transaction has left in the log out of it. The bytes that its last write has left out may
+    /// stand there since the log was last written from its start, to the very same, and make a commit of it.
+    fn cut_off(&self, failure: AppendError, error: &rusqlite::Error) -> AppendError {
+        let is_io =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+        let (AppendError::NotWritten(why), Some(watch), true) = (&failure, &self.watch, is_io) else {
+            return failure;
+        };
+        // Where nothing was written there is nothing to take out: a read-only file system would not have it.
+        let is_written = watch.identity.look().is_ok_and(|changed| changed.is_log_written);
+        let cut = || {
+            let bytes = self.log().map_err(|error| describe(&error))?.bytes();
+            let log = OpenOptions::new().write(true).open(watch.identity.log_path());
+            let cut = |log: File| if log.metadata()?.len() > bytes { log.set_len(bytes) } else { Ok(()) };
+            log.and_then(cut).map_err(|error| error.to_string())
+        };
+        match if is_written { cut() } else { Ok(()) } {
+            Ok(()) => failure,
+            Err(error) => {
+                AppendError::Unknown(format!("{why}, and what it left could not be cut off: {error}"))
+            }
+        }
+    }
+
+    fn log(&self) -> rusqlite::Result<Log> {
+        let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
+        statement.query_row([], |row| Ok(Log { pages: number(row, 1)?, copied: number(row, 2)? }))
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -259,18 +365,34 @@ impl JournalFile {
         &mut self,
         write: impl FnOnce(&Connection, &mut End) -> rusqlite::Result<()>,
     ) -> Result<(), AppendError> {
-        let before = self.end;
-        let not_written = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
-        let outcome =
-            match self.execute("BEGIN IMMEDIATE").and_then(|_| write(&self.connection, &mut self.end)) {
-                Ok(()) => self.execute("COMMIT").map_err(|error| commit_error(&error)),
-                Err(error) => Err(not_written(error)),
-            };
-        if outcome.is_err() {
-            self.end = before;
+        self.write(|file| {
+            let before = file.end;
+            let outcome =
+                match file.execute("BEGIN IMMEDIATE").and_then(|_| write(&file.connection, &mut file.end)) {
+                    Ok(()) => file.execute("COMMIT").map(drop).map_err(|error| (commit_error(&error), error)),
+                    Err(error) => Err((write_error(&error), error)),
+                };
+            if outcome.is_err() {
+                file.end = before;
+            }
+            outcome
+        })
+    }
+
+    /// Does something that writes. All that does goes through here, or it would be taken for another program's work.
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), (AppendError, rusqlite::Error)>,
+    ) -> Result<(), AppendError> {
+        self.look()?;
+        let outcome = write(self).map_err(|(failure, error)| {
             self.roll_back();
-        }
-        outcome.map(|_| ())
+            self.cut_off(failure, &error)
+        });
+        // What was written must still stand where a restart will look for it.
+        let noted = self.note();
+        outcome?;
+        noted.map_err(AppendError::Unknown)
     }
 
     /// Writes a time row, so that what was written before it is covered by a checksum. Returns its sequence.
@@ -371,7 +493,9 @@ impl JournalFile {
     /// Gives some empty pages back to the file system.
     pub(super) fn give_pages_back(&mut self) -> Result<(), AppendError> {
         let sql = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
-        self.connection.execute_batch(&sql).map_err(|error| commit_error(&error))?;
+        self.write(|file| {
+            file.connection.execute_batch(&sql).map_err(|error| (commit_error(&error), error))
+        })?;
         self.measure()
     }
 
@@ -390,18 +514,37 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file, syncs it whatever the policy, and empties the log as far as
+    /// Copies the write-ahead log into the file, syncs it, and empties the log as far as
     /// readers allow. It waits for none of them: everybody who writes would wait with it.
-    pub(super) fn checkpoint(&mut self) -> Result<(), String> {
+    pub(super) fn checkpoint(&mut self) -> Result<(), CheckpointError> {
+        self.connection.busy_timeout(Duration::ZERO).map_err(|error| checkpoint_error(&error))?;
         fail_point!(super::failpoints::CHECKPOINT);
-        let outcome = self.copy_log().map_err(|error| describe(&error));
+        let outcome = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
         fail_point!(super::failpoints::CHECKPOINTED);
-        self.set_patience(BUSY_TIMEOUT, self.policy).map_err(|error| describe(&error))?;
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| checkpoint_error(&error))?;
+        let reader = "another program is reading the data file";
         if outcome? {
-            return Err("another program is reading the data file".into());
+            return Err(CheckpointError::NotCopied(reader.into()));
         }
         // The log is empty.
-        self.lock.note(self.policy).map_err(|error| error.to_string())
+        self.lock.note(self.policy).map_err(|error| CheckpointError::NotCopied(error.to_string()))
+    }
+
+    /// Copies the log into the file as far as readers allow, once it is long; it is written from its start again
+    /// then. Returns whether it was.
+    pub(super) fn checkpoint_if_due(&mut self) -> Result<bool, CheckpointError> {
+        let is_due = self.watch.as_ref().is_some_and(|watch| watch.log.pages >= CHECKPOINT_PAGES);
+        if is_due {
+            self.copy_log("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        Ok(is_due)
+    }
+
+    /// Leaves the files as they are when this is dropped, for a restart to look at.
+    pub(super) fn leave(&self) {
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "SQLite may still write to the data file");
+        }
     }
 
     /// Has commits follow this policy from now on.
@@ -410,26 +553,24 @@ impl JournalFile {
             self.lock.note(policy).map_err(|error| error.to_string())?;
         }
         self.policy = policy;
-        self.set_patience(BUSY_TIMEOUT, policy).map_err(|error| describe(&error))
+        let synchronous = synchronous(policy);
+        self.connection.pragma_update(None, "synchronous", synchronous).map_err(|error| describe(&error))
     }
 
-    /// Has the disk hold all that was committed, where neither commits nor checkpoints were synced. The commit in
-    /// front changes nothing: with it, the checkpoint has something to copy, and so syncs the file.
-    pub(super) fn flush(&mut self) -> Result<(), String> {
-        let version = MIGRATIONS.len() as i64;
-        self.connection.pragma_update(None, "user_version", version).map_err(|error| describe(&error))?;
-        self.checkpoint()
-    }
-
-    /// Returns whether a reader was in the way.
-    fn copy_log(&self) -> rusqlite::Result<bool> {
-        self.set_patience(Duration::ZERO, SyncPolicy::EverySecond.max(self.policy))?;
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-    }
-
-    fn set_patience(&self, timeout: Duration, policy: SyncPolicy) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(timeout)?;
-        self.connection.pragma_update(None, "synchronous", synchronous(policy))
+    /// Returns whether a reader was in the way. The data file must be the one that was opened, or a stranger's file
+    /// would be written to; of a log that lost its name, all that it holds is saved.
+    fn copy_log(&mut self, sql: &str) -> Result<bool, CheckpointError> {
+        let is_rescue = self.watch.as_ref().is_some_and(|watch| watch.identity.lacks_only_the_log());
+        if !is_rescue {
+            self.look().map_err(|error| match error {
+                AppendError::Untrusted(why) | AppendError::Unknown(why) => CheckpointError::Untrusted(why),
+                AppendError::NotWritten(why) => CheckpointError::NotCopied(why),
+            })?;
+        }
+        let outcome = self.connection.query_row(sql, [], |row| row.get(0));
+        let noted = self.note();
+        let was_busy = outcome.map_err(|error| checkpoint_error(&error))?;
+        if is_rescue { Ok(was_busy) } else { noted.map(|()| was_busy).map_err(CheckpointError::NotCopied) }
     }
 
     /// The write-ahead log, for syncing it apart from commits.
@@ -521,11 +662,11 @@ fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {
 }
 
 /// Reads the write-ahead log, if there is one. `weakest` is how it was synced, if that is known.
-pub(super) fn read_log(path: &Path, weakest: Option<SyncPolicy>) -> Result<Log, OpenError> {
+pub(super) fn read_log(path: &Path, weakest: Option<SyncPolicy>) -> Result<log::Log, OpenError> {
     let wal = beside(path, "-wal");
     let log = match File::open(&wal) {
         Ok(file) => log::read(BufReader::with_capacity(LOG_READ_BYTES, file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Log::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(log::Log::default()),
         Err(error) => Err(error),
     };
     let log = log.map_err(|error| OpenError::io(&wal, &error))?;
@@ -629,15 +770,33 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let build = || {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        migrate(&connection, 0)?;
-        connection.pragma_update(None, "journal_mode", "WAL")
+        migrate(&connection, 0)
     };
     build().map_err(|error| unreadable(path, &error))?;
+    use_log(&connection, path)?;
     connection.close().map_err(|(_, error)| unreadable(path, &error))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(fail)?;
     fs::rename(&draft, path).map_err(fail)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail)
+    sync_folder(path).map_err(fail)
+}
+
+/// Has SQLite keep a write-ahead log from now on.
+fn use_log(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let mut mode = String::new();
+    let read = |row: &Row<'_>| row.get(0).map(|now| mode = now);
+    // To its end: SQLite says what the mode is before it writes that down.
+    connection.pragma(None, "journal_mode", "WAL", read).map_err(|error| unreadable(path, &error))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let what = format!("SQLite keeps its write-ahead log off (journal_mode {mode})");
+    Err(OpenError::Io { path: path.into(), what })
+}
+
+/// Has the disk hold the names of the files beside this one.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 fn migrate(connection: &Connection, version: usize) -> rusqlite::Result<()> {
@@ -671,12 +830,12 @@ fn connect(path: &Path, policy: SyncPolicy) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// How SQLite calls what a policy asks of a commit.
+/// How SQLite calls what a policy asks of a commit. A checkpoint is always synced, on both sides: where it is not, a
+/// power cut does not lose the latest changes, but damages the file.
 fn synchronous(policy: SyncPolicy) -> &'static str {
     match policy {
         SyncPolicy::Always => "FULL",
-        SyncPolicy::EverySecond => "NORMAL",
-        SyncPolicy::Never => "OFF",
+        SyncPolicy::EverySecond | SyncPolicy::Never => "NORMAL",
     }
 }
 
@@ -694,13 +853,36 @@ fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
-/// Where a COMMIT fails for want of room or for another program's lock, its last frame was not written: it
-/// is as if it had never been. Behind any other failure nobody can tell what the disk will say after a crash.
+/// Behind a sync that failed nobody can tell what the disk will say after a crash: the system may have dropped what
+/// it could not write, and say that all is well the next time.
+fn is_sync(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
+}
+
+/// Nothing has a commit mark before COMMIT. SQLite syncs before that, too: the start of a log that begins anew.
+fn write_error(error: &rusqlite::Error) -> AppendError {
+    let why = describe(error);
+    if is_sync(error) { AppendError::Unknown(why) } else { AppendError::NotWritten(why) }
+}
+
+/// Where a COMMIT fails for want of room, for another program's lock, or in a write, it is as if it had never been.
+/// The commit mark is in the last frame that it writes to the log, and a write that fails has left out some of its
+/// bytes: that frame does not stand there whole, replay does not take it, and the next commit is written over it. It
+/// makes no difference why a write failed (a quota, a limit on sizes, a read-only file system, the device). Behind any
+/// other failure, of the sync above all, nobody can tell.
 fn commit_error(error: &rusqlite::Error) -> AppendError {
+    let code = error.sqlite_error().map(|error| error.extended_code);
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => AppendError::NotWritten(describe(error)),
+        _ if code == Some(ffi::SQLITE_IOERR_WRITE) => AppendError::NotWritten(describe(error)),
         _ => AppendError::Unknown(describe(error)),
     }
+}
+
+fn checkpoint_error(error: &rusqlite::Error) -> CheckpointError {
+    let why = describe(error);
+    if is_sync(error) { CheckpointError::Untrusted(why) } else { CheckpointError::NotCopied(why) }
 }
 
 fn describe(error: &rusqlite::Error) -> String {

@@ -788,20 +788,6 @@ async fn a_batch_that_changes_much_takes_several_commits() {
 }
 
 #[tokio::test]
-async fn what_is_synced_on_demand_is_in_the_file_itself_whatever_the_policy() {
-    let (folder, path) = folder();
-    let server = Server::at(&path).await;
-    server.submit(vec![sadd(b"k", &[b"a", b"b"])]).await;
-    server.journal.sync().await.unwrap();
-    let copy = folder.path().join("copy.db");
-    fs::copy(&path, &copy).unwrap();
-    let rows = "SELECT count(*) FROM revocations";
-    let found: i64 = Connection::open(&copy).unwrap().query_row(rows, [], |row| row.get(0)).unwrap();
-    assert_eq!(found, 2, "without the write-ahead log");
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn the_policy_is_switched_under_way() {
     let (_folder, path) = folder();
     let opened = open(&path).unwrap();

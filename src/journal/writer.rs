@@ -12,7 +12,7 @@ use fail::fail_point;
 use tokio::sync::oneshot;
 
 use super::compaction::Compaction;
-use super::error::{AppendError, OpenError};
+use super::error::{AppendError, CheckpointError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::rows::Entry;
 use super::sqlite::{JournalFile, SyncPolicy};
@@ -163,6 +163,7 @@ impl Writer {
         loop {
             let waiting = self.queue.take(self.idle_time());
             let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
+            let _guard = AbortOnPanic;
             if let Some(policy) = policy {
                 self.switch(policy);
             }
@@ -206,7 +207,6 @@ impl Writer {
             .enumerate()
             .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
             .collect();
-        // Of its own, as it must come before the answers are dropped: their clients would hear that nothing was changed.
         let _guard = AbortOnPanic;
         let (mut done, mut sent) = (0, 0);
         while done < items.len() {
@@ -336,8 +336,10 @@ impl Writer {
     }
 
     /// Takes some of what the journal says in vain out of it, if that is worth it: in proportion to the rows that were
-    /// just appended. Gives pages back that are not needed.
+    /// just appended. Gives pages back that are not needed, and copies
+    /// the log into the data file.
     fn tidy(&mut self, appended: u64) {
+        self.checkpoint_if_due();
         let mut removed = 0;
         while removed < Compaction::pace(appended) && self.compacts() {
             match self.compaction.step(&mut self.file, &self.store, COMPACT_ROWS) {
@@ -356,7 +358,7 @@ impl Writer {
         {
             return self.compaction_failed(error);
         }
-        if self.compaction.is_done(&self.file) {
+        if !self.file.has_pages_to_give_back() && self.compaction.is_done(&self.file) {
             self.stats.journal.last_compaction_failed.store(false, Relaxed);
             self.stats.journal.is_compacting.store(false, Relaxed);
             tracing::info!("The journal is compact: {} rows", self.file.len());
@@ -376,7 +378,7 @@ impl Writer {
                 tracing::warn!("Compaction of the journal waits, nothing is lost: {why}");
                 self.compaction.pause();
             }
-            AppendError::Unknown(why) => {
+            AppendError::Unknown(why) | AppendError::Untrusted(why) => {
                 self.latch(&format!("compacting the journal failed: {why}"));
                 self.compaction.give_up();
                 self.stats.journal.is_compacting.store(false, Relaxed);
@@ -457,6 +459,10 @@ impl Writer {
                 self.report(&reason);
                 reason
             }
+            AppendError::Untrusted(why) => {
+                self.latch(&why);
+                self.latched.clone().unwrap_or(why)
+            }
             AppendError::Unknown(why) => {
                 self.latch(&format!("committing the journal failed: {why}"));
                 format!(
@@ -508,13 +514,6 @@ impl Writer {
         if let Some(reason) = &self.latched {
             return Err(reason.clone());
         }
-        if self.syncing.policy == SyncPolicy::Never {
-            return if self.syncing.unsynced_since.is_some() {
-                self.file.flush().inspect(|()| self.syncing.unsynced_since = None)
-            } else {
-                Ok(())
-            };
-        }
         self.syncing.sync().map_err(|error| {
             let why = format!("syncing the journal failed: {error}");
             self.latch(&why);
@@ -536,29 +535,66 @@ impl Writer {
     }
 
     fn checkpoint(&mut self) -> Result<(), String> {
+        if let Some(reason) = &self.latched {
+            return Err(reason.clone());
+        }
         let outcome = self.file.checkpoint();
         let journal = &self.stats.journal;
-        journal.last_checkpoint_failed.store(outcome.is_err(), Relaxed);
-        match &outcome {
-            Ok(()) => {
-                journal.rows_since_checkpoint.store(0, Relaxed);
-                journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
-            }
-            Err(error) => tracing::warn!(%error, "The checkpoint failed"),
+        if outcome.is_ok() {
+            journal.rows_since_checkpoint.store(0, Relaxed);
+            journal.last_checkpoint_seconds.store(since_epoch().as_secs(), Relaxed);
         }
-        outcome
+        self.checkpointed(outcome)
+    }
+
+    /// Copies the log into the data file, if it has become long. Clients have their replies by then.
+    fn checkpoint_if_due(&mut self) {
+        if self.latched.is_some() {
+            return;
+        }
+        match self.file.checkpoint_if_due() {
+            Ok(false) => {}
+            outcome => drop(self.checkpointed(outcome.map(drop))),
+        }
+    }
+
+    /// Takes note of what came of a checkpoint. The log says once that they fail, and not each time.
+    fn checkpointed(&mut self, outcome: Result<(), CheckpointError>) -> Result<(), String> {
+        let has_failed = self.stats.journal.last_checkpoint_failed.swap(outcome.is_err(), Relaxed);
+        let error = match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !has_failed {
+            tracing::warn!(%error, "The checkpoint failed");
+        }
+        if let CheckpointError::Untrusted(why) = &error {
+            self.latch(&format!("the checkpoint failed: {why}"));
+        }
+        Err(error.to_string())
     }
 
     fn finish(&mut self) {
-        if self.latched.is_none()
-            && let Err(AppendError::NotWritten(error) | AppendError::Unknown(error)) =
-                self.file.close_group(now_ms())
-        {
-            tracing::warn!(%error, "The last rows could not be given their checksum");
+        if self.latched.is_some() {
+            self.file.leave();
+            tracing::warn!("The files stay as they are, for the next start");
+            return;
+        }
+        match self.file.close_group(now_ms()) {
+            Ok(()) => {}
+            Err(error @ AppendError::NotWritten(_)) => {
+                tracing::warn!(%error, "The last rows could not be given their checksum");
+            }
+            Err(AppendError::Untrusted(error) | AppendError::Unknown(error)) => {
+                self.file.leave();
+                tracing::error!(%error, "The files stay as they are, for the next start");
+                return;
+            }
         }
         match self.file.checkpoint() {
             Ok(()) => tracing::info!("Everything is in the data file"),
             Err(error) => {
+                self.file.leave();
                 tracing::warn!(%error, "The last checkpoint failed: the write-ahead log stays, for the next start");
             }
         }
@@ -723,6 +759,9 @@ impl Syncing {
 
 /// A writer that panicked has broken an invariant: memory may no longer be what the journal says, and only a
 /// restart makes it so. The panic itself was reported by the time this is dropped.
+///
+/// Whoever holds batches or answers has one that is dropped before them: their clients would hear that the server is shutting down
+/// and nothing was changed.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {

@@ -332,6 +332,27 @@ fn save_moves_lastsave() {
 }
 
 #[test]
+fn bgrewriteaof_answers_at_once() {
+    check(
+        "
+        > BGREWRITEAOF
+        < +Background append only file rewriting started
+        > BGREWRITEAOF x
+        < -ERR wrong number of arguments for 'bgrewriteaof' command
+        ",
+    );
+    let server = Server::start();
+    let mut client = server.connect();
+    (0..3).for_each(|_| {
+        client.ask(&["SADD", "k", "a"]);
+        client.ask(&["SREM", "k", "a"]);
+    });
+    client.ask(&["BGREWRITEAOF"]);
+    until("it is compact", || figure(&mut client, "persistence", "aof_rewrite_in_progress") == 0);
+    assert!(figure(&mut client, "persistence", "revoked_journal_rows") < 4, "the time, and nothing else");
+}
+
+#[test]
 fn bgsave_answers_at_once() {
     check(
         "

@@ -1,4 +1,4 @@
-//! Random histories, with restarts of every kind in between, against a model that is plain enough to be right.
+//! Random histories, with restarts of every kind and compactions in between, against a model that is plain enough to be right.
 //!
 //! Things end while a history runs. When the daemon handled a request is known but for the time between sending it and
 //! receiving its reply: where an end lies in between, the daemon may be in one of several states, and all that fit its
@@ -22,7 +22,9 @@ use rusqlite::Row;
 
 use model::{DATABASES, End, Key, Keys, Model, Value, Window, fit};
 use request::{Clock, Request};
-use support::process::{Client, Daemon, Frame, Home, encode, integer, open_read_only, simple, strings};
+use support::process::{
+    Client, Daemon, Frame, Home, encode, integer, open_read_only, simple, strings, until_compact,
+};
 
 const CONNECTIONS: usize = 3;
 
@@ -50,6 +52,7 @@ fn config() -> ProptestConfig {
 enum Step {
     Pipeline { connection: usize, requests: Vec<Request> },
     Restart(Ending),
+    Compact { until_it_is_done: bool },
 }
 
 /// How the daemon ends.
@@ -64,7 +67,8 @@ fn step() -> impl Strategy<Value = Step> {
     let pipeline = (0..CONNECTIONS, request::pipeline())
         .prop_map(|(connection, requests)| Step::Pipeline { connection, requests });
     let restart = select(vec![Ending::Sigterm, Ending::Kill, Ending::Shutdown]).prop_map(Step::Restart);
-    prop_oneof![15 => pipeline, 1 => restart]
+    let compact = any::<bool>().prop_map(|until_it_is_done| Step::Compact { until_it_is_done });
+    prop_oneof![15 => pipeline, 1 => restart, 3 => compact]
 }
 
 /// What there is, or what contradicts itself; where something ends meanwhile, both are no surprise.
@@ -109,6 +113,7 @@ impl Run {
         match step {
             Step::Pipeline { connection, requests } => self.ask(connection, &requests),
             Step::Restart(ending) => self.restart(ending),
+            Step::Compact { until_it_is_done } => self.compact(until_it_is_done),
         }
     }
 
@@ -176,6 +181,16 @@ impl Run {
         }
         self.start();
         self.compare();
+    }
+
+    fn compact(&mut self, until_it_is_done: bool) {
+        let client = self.daemon.as_ref().unwrap().connect();
+        // An error says that one is under way.
+        client.ask(&["BGREWRITEAOF"]);
+        if until_it_is_done {
+            until_compact(&client);
+            self.compare();
+        }
     }
 
     /// Compares all that there is: as commands show it one by one, by scanning step by step, and by SQL.

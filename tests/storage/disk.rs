@@ -210,7 +210,9 @@ mod tests {
     fn outcomes(calls: &[Done]) -> BTreeSet<Option<Vec<u8>>> {
         let mut disk = Disk::default();
         disk.apply(&Done::Created { path: path("a"), inode: INODE });
-        calls.iter().for_each(|call| disk.apply(call));
+        for call in calls {
+            disk.apply(call);
+        }
         let mut rng = Rng::with_seed(1);
         (0..1_000).map(|_| disk.cut(&mut rng).remove(&path("a"))).collect()
     }

@@ -6,6 +6,9 @@
 mod support;
 
 mod disk;
+mod faults;
+mod misplaced;
 mod power_loss;
 mod recording;
+mod replay;
 mod shim;

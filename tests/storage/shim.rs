@@ -34,7 +34,7 @@ pub(crate) mod file {
     pub(crate) const LOCK: u32 = 8;
     pub(crate) const DRAFT: u32 = 16;
     pub(crate) const FOLDER: u32 = 32;
-    pub(crate) const ALL: u32 = 63;
+    pub(crate) const ALL: u32 = DATA | WAL | SHM | LOCK | DRAFT | FOLDER;
 }
 
 /// What is to fail.
@@ -65,9 +65,9 @@ const SWALLOW_AT: u64 = 48;
 const CONTROL_BYTES: usize = 56;
 
 impl Shimmed {
-    /// A new folder. With `is_recorded`, the calls are recorded.
+    /// A new folder; whether its disk is one makes no difference here. With `is_recorded`, the calls are recorded.
     pub(crate) fn new(options: &[&str], is_recorded: bool) -> Self {
-        let home = Home::with_options(options);
+        let home = Home::in_memory(options);
         let control = home.path("control");
         fs::write(&control, [0; CONTROL_BYTES]).unwrap();
         let (file, log) = (home.data_file(), home.path("log"));

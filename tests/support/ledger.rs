@@ -109,11 +109,11 @@ impl Change {
 pub(crate) struct Command(pub(crate) Vec<Change>);
 
 impl Command {
-    fn is_transaction(&self) -> bool {
+    pub(crate) fn is_transaction(&self) -> bool {
         self.0.len() > 1
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let changes = self.0.iter().flat_map(Change::encode);
         if self.is_transaction() {
             encode(&["MULTI"]).into_iter().chain(changes).chain(encode(&["EXEC"])).collect()

@@ -38,8 +38,18 @@ impl Home {
     }
 
     pub(crate) fn with_options(options: &[&str]) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// A home in memory, where the system has a place for that: for tests to which a disk is nothing but slow.
+    pub(crate) fn in_memory(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::in_folder(folder.unwrap(), options)
+    }
+
+    fn in_folder(folder: TempDir, options: &[&str]) -> Self {
         let options = options.iter().map(ToString::to_string).collect();
-        Self { folder: Arc::new(tempfile::tempdir().unwrap()), options, launcher: Vec::new() }
+        Self { folder: Arc::new(folder), options, launcher: Vec::new() }
     }
 
     /// Has the daemon started through another program, which must end up as the daemon (`exec`).
@@ -146,6 +156,19 @@ fn undisturbed(command: &mut Command) {
     command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("FAILPOINTS");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REVOKED_")) {
         command.env_remove(name);
+    }
+}
+
+/// Waits until no compaction is under way that was asked for.
+pub(crate) fn until_compact(client: &Client) {
+    let asked = std::time::Instant::now();
+    let is_under_way = || match client.ask(&["INFO", "persistence"]) {
+        Frame::BulkString(info) => String::from_utf8_lossy(&info).contains("aof_rewrite_in_progress:1"),
+        other => panic!("{other:?}"),
+    };
+    while is_under_way() {
+        assert!(asked.elapsed() < PATIENCE, "the compaction does not end");
+        std::thread::yield_now();
     }
 }
 
