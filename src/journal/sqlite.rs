@@ -23,7 +23,7 @@ use super::lock::Lock;
 use super::log;
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
-use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
+use crate::limits::{COMMIT_BYTES, KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
 
 /// `PRAGMA application_id`: "rvkd".
 const APPLICATION_ID: u32 = 0x7276_6b64;
@@ -44,6 +44,9 @@ const MEASURED_BYTES: u64 = 1024 * 1024;
 /// What the write-ahead log is cut down to after a checkpoint, should it have grown larger.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
+/// How much of the write-ahead log is read at once.
+const LOG_READ_BYTES: usize = 256 * 1024;
+
 /// The header of the write-ahead log, and that of each page in it.
 const LOG_HEADER_BYTES: u64 = 32;
 const LOG_PAGE_HEADER_BYTES: u64 = 24;
@@ -51,9 +54,6 @@ const LOG_PAGE_HEADER_BYTES: u64 = 24;
 /// Pages in the write-ahead log at which it is copied into the data file: SQLite's own default, which had the best
 /// latencies of all that was tried.
 const CHECKPOINT_PAGES: u64 = 1000;
-
-/// How much of the write-ahead log is read at once.
-const LOG_READ_BYTES: usize = 256 * 1024;
 
 const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -82,13 +82,13 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
-    policy: SyncPolicy,
     end: End,
     space: Space,
+    policy: SyncPolicy,
+    /// How the log was found.
+    found: log::Log,
     /// Whether these are still the files that were opened; known once they may be written to.
     watch: Option<Watch>,
-    /// How the log was found.
-    found_log: log::Log,
     /// Dropped last.
     lock: Lock,
 }
@@ -98,17 +98,17 @@ pub(super) struct JournalFile {
 #[derive(Debug)]
 struct Watch {
     identity: Identity,
-    log: LogPages,
+    log: Log,
 }
 
 /// How many pages the write-ahead log has, and how many of these are in the data file, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LogPages {
+struct Log {
     pages: u64,
     copied: u64,
 }
 
-impl LogPages {
+impl Log {
     /// How long the log is at least.
     fn bytes(self) -> u64 {
         if self.pages == 0 { 0 } else { LOG_HEADER_BYTES + self.pages * (LOG_PAGE_HEADER_BYTES + PAGE_BYTES) }
@@ -187,15 +187,14 @@ impl JournalFile {
             Found::Nothing => create(&path)?,
             Found::Journal => {}
         }
-        let found_log = read_log(&path, lock.weakest())?;
-        if let Some(dropped) = found_log.dropped() {
+        let log = read_log(&path, lock.weakest())?;
+        if let Some(dropped) = log.dropped() {
             tracing::warn!("{dropped}");
         }
         let connection = connect(&path, policy)?;
         Ok(Self {
             connection,
             path,
-            policy,
             end: End {
                 first_sequence: 1,
                 next_sequence: 1,
@@ -206,8 +205,9 @@ impl JournalFile {
                 bytes_since_measured: 0,
             },
             space: Space::default(),
+            policy,
+            found: log,
             watch: None,
-            found_log,
             lock,
         })
     }
@@ -253,6 +253,24 @@ impl JournalFile {
         let identity = Identity::of(&self.path, &wal).map_err(|error| OpenError::io(&self.path, &error))?;
         self.watch = Some(Watch { identity, log: self.log().map_err(fail)? });
         self.note_policy()
+    }
+
+    /// Notes how what is written from now on is synced. A log that was synced less, or has an end that was torn, is
+    /// emptied, as far as readers allow.
+    fn note_policy(&mut self) -> Result<(), OpenError> {
+        let is_empty = self.found == log::Log::default();
+        let logged = if is_empty { Some(self.policy) } else { self.lock.weakest() };
+        let weakest = logged.unwrap_or(SyncPolicy::Never).min(self.policy);
+        self.lock.note(weakest)?;
+        if weakest < self.policy || self.found.tear.is_some() {
+            match self.checkpoint() {
+                Ok(()) => {}
+                Err(CheckpointError::NotCopied(error) | CheckpointError::Untrusted(error)) => {
+                    tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Has anything been done to the files that this program did not do?
@@ -315,25 +333,10 @@ impl JournalFile {
         }
     }
 
-    fn log(&self) -> rusqlite::Result<LogPages> {
+    fn log(&self) -> rusqlite::Result<Log> {
         let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
         let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
-        statement.query_row([], |row| Ok(LogPages { pages: number(row, 1)?, copied: number(row, 2)? }))
-    }
-
-    /// Notes how what is written from now on is synced. A log that was synced less, or has an end that was torn, is
-    /// emptied, as far as readers allow.
-    fn note_policy(&mut self) -> Result<(), OpenError> {
-        let is_empty = self.found_log == log::Log::default();
-        let logged = if is_empty { Some(self.policy) } else { self.lock.weakest() };
-        let weakest = logged.unwrap_or(SyncPolicy::Never).min(self.policy);
-        self.lock.note(weakest)?;
-        if (weakest < self.policy || self.found_log.tear.is_some())
-            && let Err(error) = self.checkpoint()
-        {
-            tracing::warn!(%error, "The write-ahead log could not be emptied at the start");
-        }
-        Ok(())
+        statement.query_row([], |row| Ok(Log { pages: number(row, 1)?, copied: number(row, 2)? }))
     }
 
     /// Appends effects and commits them. Returns the number of rows written.
@@ -419,25 +422,27 @@ impl JournalFile {
         self.end.next_sequence
     }
 
-    /// Reads the first rows, in whole groups: at least so many, but none from the time row `until` on. `visit` is told
-    /// what they say, and in which database. Returns the sequence of the row behind them.
+    /// Reads the first rows, in whole groups: at least so many, but none from the time row `until` on, and no more where
+    /// much is kept of them. `visit` is told what they say, and in which database, and returns how many bytes it keeps.
+    /// Returns the sequence of the row behind them.
     pub(super) fn read_head(
         &self,
         least: usize,
         until: i64,
-        mut visit: impl FnMut(Said<'_>, Option<u8>),
+        mut visit: impl FnMut(Said<'_>, Option<u8>) -> usize,
     ) -> Result<i64, AppendError> {
         let fail = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
         let mut statement = self.connection.prepare_cached(SELECT).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
-        let mut rows_read = 0;
+        let (mut rows_read, mut bytes_kept) = (0, 0);
         while let Some(row) = rows.next().map_err(fail)? {
             let (sequence, columns) = Columns::read(row).map_err(AppendError::NotWritten)?;
-            if columns.is_time() && (rows_read >= least || sequence >= until) {
+            let is_enough = rows_read >= least || bytes_kept >= COMMIT_BYTES;
+            if columns.is_time() && (sequence >= until || is_enough) {
                 return Ok(sequence);
             }
             let said = columns.says().map_err(AppendError::NotWritten)?;
-            visit(said, columns.space.and_then(|space| self.end.spaces.database_of(space)));
+            bytes_kept += visit(said, columns.space.and_then(|space| self.end.spaces.database_of(space)));
             rows_read += 1;
         }
         Err(AppendError::NotWritten("the journal ends before a time row".into()))
@@ -519,8 +524,9 @@ impl JournalFile {
         let outcome = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
         fail_point!(super::failpoints::CHECKPOINTED);
         self.connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| checkpoint_error(&error))?;
+        let reader = "another program is reading the data file";
         if outcome? {
-            return Err(CheckpointError::NotCopied("another program is reading the data file".into()));
+            return Err(CheckpointError::NotCopied(reader.into()));
         }
         // The log is empty.
         self.lock.note(self.policy).map_err(|error| CheckpointError::NotCopied(error.to_string()))

@@ -528,8 +528,15 @@ impl Writer {
         {
             tracing::warn!(%error, "What was written before appendfsync was changed could not be synced");
         }
+        let is_raised = policy > self.syncing.policy;
         match self.file.set_policy(policy) {
-            Ok(()) => self.syncing.policy = policy,
+            Ok(()) => {
+                self.syncing.policy = policy;
+                if is_raised {
+                    // Only of an empty log it can be said that all in it is synced as strictly.
+                    let _ = self.checkpoint();
+                }
+            }
             Err(error) => self.latch(&format!("changing appendfsync failed: {error}")),
         }
     }
