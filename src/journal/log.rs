@@ -131,6 +131,7 @@ struct Header {
 }
 
 /// What a frame looks like behind the one before it.
+#[allow(clippy::struct_excessive_bools, reason = "a frame is each of these, or not, apart from the others")]
 struct Frame {
     /// Its own checksum, right or wrong.
     sums: Sums,
@@ -400,6 +401,6 @@ mod tests {
             bytes.truncate(random.usize(..bytes.len()));
             let _ = read(&bytes[..]).unwrap();
         }
-        assert_eq!(read(&[0; 100_000][..]).unwrap(), Log::default(), "nothing was ever written");
+        assert_eq!(read(&vec![0; 100_000][..]).unwrap(), Log::default(), "nothing was ever written");
     }
 }

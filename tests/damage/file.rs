@@ -57,7 +57,7 @@ impl Files {
         running.submit(vec![sadd("added", &["later".to_owned()])]);
         let running = running.restarted()?;
         let mut later = running.state();
-        let at = later.iter().position(|line| line == "0 added later~None None").expect("what was added");
+        let at = later.iter().position(|line| line == "0 added later~None None").unwrap();
         later.remove(at);
         assert_eq!(state, later, "what is there survives what is added");
         running.stop();
