@@ -24,9 +24,9 @@ fn used(in_order: bool) -> Home {
     client.ask(&["SET", "session", "1", "EX", "1000"]);
     client.ask(&["SREM", "revoked", "a"]);
     if in_order {
-        daemon.stop()
+        daemon.stop();
     } else {
-        daemon.kill()
+        daemon.kill();
     }
     home
 }
