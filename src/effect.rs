@@ -114,3 +114,21 @@ pub enum Effect<B> {
         second: u8,
     },
 }
+
+impl<B: AsRef<[u8]>> Effect<B> {
+    /// What it takes in memory: itself, and the names and the string that it has.
+    pub fn bytes(&self) -> usize {
+        let names: [&[u8]; 2] = match self {
+            Self::StringSet { key, value, .. } => [key.as_ref(), value.as_ref()],
+            Self::SetMoved { from, key, .. } => [from.as_ref(), key.as_ref()],
+            Self::MemberSet { key, member, .. } | Self::MemberRemoved { key, member, .. } => {
+                [key.as_ref(), member.as_ref()]
+            }
+            Self::SetCreated { key, .. } | Self::KeyExpiry { key, .. } | Self::KeyRemoved { key, .. } => {
+                [key.as_ref(), &[]]
+            }
+            Self::DatabaseFlushed { .. } | Self::DatabasesSwapped { .. } => [&[], &[]],
+        };
+        size_of::<Self>() + names.iter().map(|name| name.len()).sum::<usize>()
+    }
+}

@@ -31,6 +31,12 @@
 //! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
 //! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.
 //!
+//! The journal is a list that is written at its end and, between commits, made shorter at its head: `journal/compaction.rs`
+//! writes again what a row there says that is still so, and takes the row away. So a file may begin anywhere, and a row may
+//! stand before that of its key (`journal/rows.rs`); each key and each member knows in one bit whether it was written since the
+//! lap under way began (`store/lap.rs`). Before the file is trusted, its log (`journal/log.rs`), its rows
+//! (`journal/checksum.rs`) and, before each commit, its place (`journal/identity.rs`) are checked.
+//!
 //! From client to client: [`pubsub`] knows who listens to which channels, and [`monitor`] who is shown every
 //! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
@@ -38,7 +44,7 @@
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
-//! filling the log.
+//! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
 //!

@@ -25,7 +25,9 @@ use revoked::journal::failpoints::{self, MOMENTS};
 use support::ledger::{
     Found, Held, Ledger, Load, Place, SHARED_KEY, State, ending_key, now_ms, own_key, padding,
 };
-use support::process::{Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, strings};
+use support::process::{
+    Client, Daemon, Frame, Home, PORT_IN_USE, encode, free_port, keep_rewriting, strings,
+};
 
 const CONNECTIONS: usize = 32;
 
@@ -36,7 +38,7 @@ const MOST_COMMANDS: usize = 2_000;
 const MOST_COMMANDS_AMID: usize = 200;
 
 /// How often a failpoint may be passed before it is one to die at.
-const MOST_PASSED: usize = 50;
+const MOST_PASSED: usize = 20;
 
 /// A file grows with each crash and is replayed twice: after so many, another is begun.
 const CRASHES_OF_A_FILE: usize = 20;
@@ -130,16 +132,6 @@ impl Installation {
 
 fn died_at(point: &str) -> String {
     format!("failpoint {point} panic")
-}
-
-/// So that crashes fall into checkpoints and compactions, too.
-fn keep_rewriting(port: u16) {
-    let Ok(client) = Client::connect(port) else { return };
-    for command in ["SAVE", "BGREWRITEAOF"].into_iter().cycle() {
-        if client.send(&encode(&[command])).and_then(|()| client.receive()).is_err() {
-            return;
-        }
-    }
 }
 
 /// Crashes daemons on one file after another.

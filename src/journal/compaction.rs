@@ -110,7 +110,7 @@ impl Compaction {
         let removed = (head - file.first_sequence()) as u64;
         let appended = file.replace_head(head, &restated.effects, restated.is_renumbered, now_ms)?;
         fail_point!(super::failpoints::COMPACTION_COMMITTED);
-        store.load().note_restated(&restated.effects);
+        store.note_restated(&restated.effects);
         Ok(Step { removed, appended })
     }
 }
@@ -124,7 +124,9 @@ struct Restated {
 }
 
 impl Restated {
-    fn add(&mut self, keyspace: &Keyspace, said: Said<'_>, database: Option<u8>, now_ms: i64) {
+    /// Returns how many bytes are added.
+    fn add(&mut self, keyspace: &Keyspace, said: Said<'_>, database: Option<u8>, now_ms: i64) -> usize {
+        let before = self.effects.len();
         match (said, database) {
             (Said::Member { container, member }, _) => {
                 self.effects.extend(keyspace.restate_member(container, member, now_ms));
@@ -138,6 +140,7 @@ impl Restated {
             (Said::Renumbered, _) => self.is_renumbered = true,
             (Said::String { .. } | Said::Set { .. } | Said::Gone, _) => {}
         }
+        self.effects[before..].iter().map(Effect::bytes).sum()
     }
 }
 

@@ -65,3 +65,38 @@ pub const UNWRITTEN: &str = "writer.unwritten";
 
 /// A fault to be caught by tests: with `return`, what was done is done once more, and that is what is answered.
 pub const EVALUATED_TWICE: &str = "writer.evaluated-twice";
+
+/// Where tests have something go wrong.
+pub const FAULTS: &[&str] = &[UNWRITTEN, EVALUATED_TWICE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCES: &[&str] =
+        &[include_str!("writer.rs"), include_str!("sqlite.rs"), include_str!("compaction.rs")];
+
+    /// Names of the constants above, and what they say.
+    fn points() -> Vec<(&'static str, &'static str)> {
+        let lines = include_str!("failpoints.rs").lines();
+        let rows = lines.filter_map(|line| line.strip_prefix("pub const ")?.split_once(": &str = "));
+        rows.map(|(name, point)| (name, point.trim_matches(&['"', ';'][..]))).collect()
+    }
+
+    #[test]
+    fn each_is_one_to_die_at_or_a_fault() {
+        let listed: Vec<_> = MOMENTS.iter().chain(FAULTS).copied().collect();
+        let points: Vec<_> = points().into_iter().map(|(_, point)| point).collect();
+        assert_eq!(listed, points);
+    }
+
+    #[test]
+    fn each_stands_in_one_place_and_all_of_these_are_listed() {
+        let count = |text: &str| SOURCES.iter().map(|source| source.matches(text).count()).sum::<usize>();
+        for (name, _) in points() {
+            let used = [")", ","].map(|end| count(&format!("fail_point!(super::failpoints::{name}{end}")));
+            assert_eq!(used.iter().sum::<usize>(), 1, "{name}");
+        }
+        assert_eq!(count("fail_point!("), points().len());
+    }
+}

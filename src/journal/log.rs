@@ -134,7 +134,7 @@ struct Header {
 }
 
 /// What a frame looks like behind the one before it.
-#[allow(clippy::struct_excessive_bools, reason = "a frame is each of these, or not, apart from the others")]
+#[allow(clippy::struct_excessive_bools, reason = "each is told by another place of the frame")]
 struct Frame {
     /// Its own checksum, right or wrong.
     sums: Sums,

@@ -23,7 +23,7 @@ use super::lock::Lock;
 use super::log;
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
-use crate::limits::{KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
+use crate::limits::{COMMIT_BYTES, KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
 
 /// `PRAGMA application_id`: "rvkd".
 const APPLICATION_ID: u32 = 0x7276_6b64;
@@ -423,25 +423,27 @@ impl JournalFile {
         self.end.next_sequence
     }
 
-    /// Reads the first rows, in whole groups: at least so many, but none from the time row `until` on. `visit` is told
-    /// what they say, and in which database. Returns the sequence of the row behind them.
+    /// Reads the first rows, in whole groups: at least so many, but none from the time row `until` on, and no more where
+    /// much is kept of them. `visit` is told what they say, and in which database, and returns how many bytes it keeps.
+    /// Returns the sequence of the row behind them.
     pub(super) fn read_head(
         &self,
         least: usize,
         until: i64,
-        mut visit: impl FnMut(Said<'_>, Option<u8>),
+        mut visit: impl FnMut(Said<'_>, Option<u8>) -> usize,
     ) -> Result<i64, AppendError> {
         let fail = |error: rusqlite::Error| AppendError::NotWritten(describe(&error));
         let mut statement = self.connection.prepare_cached(SELECT).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
-        let mut rows_read = 0;
+        let (mut rows_read, mut bytes_kept) = (0, 0);
         while let Some(row) = rows.next().map_err(fail)? {
             let (sequence, columns) = Columns::read(row).map_err(AppendError::NotWritten)?;
-            if columns.is_time() && (rows_read >= least || sequence >= until) {
+            let is_enough = rows_read >= least || bytes_kept >= COMMIT_BYTES;
+            if columns.is_time() && (sequence >= until || is_enough) {
                 return Ok(sequence);
             }
             let said = columns.says().map_err(AppendError::NotWritten)?;
-            visit(said, columns.space.and_then(|space| self.end.spaces.database_of(space)));
+            bytes_kept += visit(said, columns.space.and_then(|space| self.end.spaces.database_of(space)));
             rows_read += 1;
         }
         Err(AppendError::NotWritten("the journal ends before a time row".into()))

@@ -102,7 +102,7 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     progress.rows.store(count_rows(&connection, &path)?, Relaxed);
     progress.begin(Stage::Rows { read: 0, of: 0 });
     let mut keyspace = Keyspace::default();
-    let mut span_ms = None;
+    let mut first_and_last_ms = None;
     let mut summary =
         Summary { log: (log.sound_frames, log.transactions), dropped: log.dropped(), ..Summary::default() };
     let reader = read_rows(&connection, &path, |rows, entry| {
@@ -110,8 +110,8 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
         summary.rows = rows;
         match entry {
             Entry::Time(time_ms) => {
-                let (first, _) = span_ms.unwrap_or((time_ms, time_ms));
-                span_ms = Some((first, time_ms));
+                let (first, _) = first_and_last_ms.unwrap_or((time_ms, time_ms));
+                first_and_last_ms = Some((first, time_ms));
                 keyspace.advance(time_ms);
                 Ok(())
             }
@@ -122,7 +122,7 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     find_end(&connection, &path, &reader)?;
     drop(keyspace.end_replay(reader.last_container()));
     count(&View::committed(&keyspace, now_ms()), &mut summary);
-    if let Some((first, last)) = span_ms {
+    if let Some((first, last)) = first_and_last_ms {
         summary.times = Some((utc(&connection, &path, first)?, utc(&connection, &path, last)?));
     }
     Ok(Summary { path, ..summary })

@@ -14,8 +14,10 @@
 //! The lock is handed to the readers that wait after each run, and after each slice of a sweep. The writer would
 //! otherwise have it again before they are awake: in a sweep of a second's backlog they waited for all of it.
 
+use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::effect::Effect;
 use crate::limits::APPLY_EFFECTS;
 
 pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
@@ -61,6 +63,15 @@ impl Store {
             RwLockWriteGuard::unlock_fair(keyspace);
         }
         Ok(removed)
+    }
+
+    /// Takes note that these effects, which change nothing, were written in the lap under way.
+    pub fn note_restated(&self, effects: &[Effect<Bytes>]) {
+        for run in effects.chunks(APPLY_EFFECTS) {
+            let mut keyspace = self.load();
+            keyspace.note_restated(run);
+            RwLockWriteGuard::unlock_fair(keyspace);
+        }
     }
 
     /// Takes out some of what has ended: [`Keyspace::sweep`].

@@ -8,7 +8,7 @@
 use ahash::AHashSet;
 
 use crate::history::{Call, History};
-use crate::op::{Op, Reply, State};
+use crate::op::{Op, Place, Reply, State, parts};
 
 /// A bit for each call.
 type Calls = [u64; MOST_CALLS / 64];
@@ -17,6 +17,20 @@ type Calls = [u64; MOST_CALLS / 64];
 const MOST_CALLS: usize = 1024;
 
 pub(crate) fn is_linearizable(calls: &[Call]) -> bool {
+    // Most that is wrong is so in a part, where there is less to search.
+    parts().iter().all(|part| can_be_placed(&about(calls, part))) && can_be_placed(calls)
+}
+
+/// What the calls say of these places alone. Where that can't be, nor can the whole.
+fn about(calls: &[Call], places: &[Place]) -> Vec<Call> {
+    let about = |call: &Call| {
+        let (op, reply) = call.op.about(call.reply.as_ref(), places)?;
+        Some(Call { op, reply, ..call.clone() })
+    };
+    calls.iter().filter_map(about).collect()
+}
+
+fn can_be_placed(calls: &[Call]) -> bool {
     assert!(calls.len() <= MOST_CALLS, "{} calls", calls.len());
     let mut calls: Vec<_> = calls.iter().collect();
     calls.sort_by_key(|call| call.invoked);
@@ -103,9 +117,11 @@ fn first_open(placed: &Calls) -> usize {
 
 /// What is left of a history that is not linearizable without what is not needed to see that.
 ///
-/// Only what makes it no harder to place the rest is taken away: what came later, reads, and replies.
+/// Only what makes it no harder to place the rest is taken away: what is about other places, what came later, reads, and
+/// replies.
 pub(crate) fn minimal(history: &History) -> History {
-    let mut calls = shortest_prefix(&history.calls);
+    let part = parts().iter().map(|part| about(&history.calls, part)).find(|part| !can_be_placed(part));
+    let mut calls = shortest_prefix(&part.unwrap_or_else(|| history.calls.clone()));
     let mut at = 0;
     while at < calls.len() {
         let weaker = weaker(&calls[at]).into_iter().map(|weaker| {
@@ -113,7 +129,7 @@ pub(crate) fn minimal(history: &History) -> History {
             calls.splice(at..=at, weaker);
             calls
         });
-        match weaker.into_iter().find(|calls| !is_linearizable(calls)) {
+        match weaker.into_iter().find(|calls| !can_be_placed(calls)) {
             Some(weaker) => calls = weaker,
             None => at += 1,
         }
@@ -121,11 +137,7 @@ pub(crate) fn minimal(history: &History) -> History {
     // What nobody knows is of interest as far as it is about what the rest is about.
     let certain = calls.iter().filter(|call| call.reply.is_some());
     let places: Vec<_> = certain.flat_map(|call| call.op.places()).collect();
-    let about = |call: Call| match call.reply {
-        Some(_) => Some(call),
-        None => call.op.changes_of(&places).map(|op| Call { op, ..call }),
-    };
-    let calls: Vec<_> = calls.into_iter().filter_map(about).collect();
+    let calls = about(&calls, &places);
     let last = calls.iter().map(|call| call.returned).max().unwrap_or_default();
     let restarts = history.restarts.iter().filter(|restart| restart.gone <= last).cloned().collect();
     History { calls, restarts }
@@ -159,7 +171,7 @@ fn shortest_prefix(calls: &[Call]) -> Vec<Call> {
     };
     let mut ends: Vec<_> = calls.iter().map(|call| call.returned).collect();
     ends.sort_unstable();
-    let first = ends.partition_point(|&end| is_linearizable(&until(end)));
+    let first = ends.partition_point(|&end| can_be_placed(&until(end)));
     until(ends[first])
 }
 
@@ -331,10 +343,13 @@ mod tests {
         let mut moment = 10;
         let mut call = |_| {
             moment += rng.u64(1..6);
-            let op = match rng.u8(..5) {
+            let op = match rng.u8(..8) {
                 0 | 1 => add(0),
-                2 => remove(0),
-                3 => Op::Exec(vec![has(0), add(0)]),
+                2 => Op::Add { set: 0, members: vec![0, 1] },
+                3 => remove(rng.usize(..2)),
+                4 => Op::Delete { keys: vec![Key::Set(0), Key::String(0)] },
+                5 => Op::Exec(vec![has(0), Op::Get { string: 0 }, add(1)]),
+                6 => Op::SetIfAbsent { string: 0, value: 7 },
                 _ => has(0),
             };
             let mut next = state;

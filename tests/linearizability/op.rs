@@ -43,6 +43,21 @@ impl fmt::Display for Key {
     }
 }
 
+/// A member of a set, or a string.
+pub(crate) type Place = (Key, usize);
+
+fn places_of(key: Key) -> Vec<Place> {
+    let places = if let Key::Set(_) = key { MEMBERS } else { 1 };
+    (0..places).map(|at| (key, at)).collect()
+}
+
+/// Parts of the state that can be looked at alone, the smallest first.
+pub(crate) fn parts() -> Vec<Vec<Place>> {
+    let sets = || (0..SETS).map(|set| places_of(Key::Set(set)));
+    let strings = (0..STRINGS).map(|string| places_of(Key::String(string)));
+    strings.chain(sets().flatten().map(|place| vec![place])).chain(sets()).collect()
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
     /// SADD
@@ -112,13 +127,11 @@ impl Op {
                 Reply::Integer(members.iter().map(|member| state.put(*set, *member, false)).sum())
             }
             Self::IsMember { set, member } => Reply::Integer(i64::from(state.sets[*set] >> member & 1)),
-            Self::SetIfAbsent { string, value } => match state.strings[*string] {
-                Some(_) => Reply::Nil,
-                None => {
-                    state.strings[*string] = Some(*value);
-                    Reply::Ok
-                }
-            },
+            Self::SetIfAbsent { string, value } => {
+                let was_there = state.strings[*string].is_some();
+                state.strings[*string].get_or_insert(*value);
+                if was_there { Reply::Nil } else { Reply::Ok }
+            }
             Self::Get { string } => state.strings[*string].map_or(Reply::Nil, Reply::Value),
             Self::Delete { keys } => Reply::Integer(keys.iter().map(|key| state.delete(*key)).sum()),
             Self::Exec(ops) => Reply::Array(ops.iter().map(|op| op.apply(state)).collect()),
@@ -145,7 +158,7 @@ impl Op {
     }
 
     /// What the answer depends on: members of sets, and strings.
-    pub(crate) fn places(&self) -> Vec<(Key, usize)> {
+    pub(crate) fn places(&self) -> Vec<Place> {
         let members = |set: usize, members: &[usize]| members.iter().map(|&at| (Key::Set(set), at)).collect();
         match self {
             Self::Add { set, members: added } => members(*set, added),
@@ -160,7 +173,7 @@ impl Op {
     }
 
     /// What it changes of these, if anything.
-    pub(crate) fn changes_of(&self, places: &[(Key, usize)]) -> Option<Self> {
+    pub(crate) fn changes_of(&self, places: &[Place]) -> Option<Self> {
         let of = |set: usize, members: &[usize]| {
             let mut members = members.to_vec();
             members.retain(|&member| places.contains(&(Key::Set(set), member)));
@@ -182,6 +195,25 @@ impl Op {
                 let ops: Vec<_> = ops.iter().filter_map(|op| op.changes_of(places)).collect();
                 (!ops.is_empty()).then_some(Self::Exec(ops))
             }
+        }
+    }
+
+    /// What it says of these alone: what it asks, and what is known of the answer. None, if nothing.
+    pub(crate) fn about(&self, reply: Option<&Reply>, places: &[Place]) -> Option<(Self, Option<Reply>)> {
+        let is_within = |op: &Self| op.places().iter().all(|place| places.contains(place));
+        let unknown = || Some((self.changes_of(places)?, None));
+        match (self, reply) {
+            (Self::Exec(ops), Some(Reply::Array(replies))) => {
+                let all = ops.iter().cloned().zip(replies.iter().cloned());
+                let about = all.filter(|(op, _)| is_within(op) || op.changes_of(places).is_some());
+                let (ops, replies): (Vec<_>, Vec<_>) = about.unzip();
+                if !ops.iter().all(is_within) {
+                    return unknown();
+                }
+                (!ops.is_empty()).then_some((Self::Exec(ops), Some(Reply::Array(replies))))
+            }
+            (_, Some(reply)) if is_within(self) => Some((self.clone(), Some(reply.clone()))),
+            _ => unknown(),
         }
     }
 

@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use crate::history::{Call, History, Restart};
 use crate::op::Op;
-use crate::support::process::{Client, Daemon, Home, PORT_IN_USE, free_port};
+use crate::support::process::{Client, Daemon, Home, PORT_IN_USE, free_port, keep_rewriting};
 
 /// Of each history.
 pub(crate) const CLIENTS: usize = 8;
@@ -92,11 +92,16 @@ impl Installation {
     pub(crate) fn run_until(&mut self, end: &End, rng: &mut Rng) {
         let daemon = self.start(end.failpoints());
         let (acknowledge, acknowledgements) = mpsc::channel();
-        let clients = self.clients(daemon.port, rng, &acknowledge);
+        let port = daemon.port;
+        let clients = self.clients(port, rng, &acknowledge);
         drop(acknowledge);
         let (calls, gone) = thread::scope(|scope| {
             let run = |client: Recorder| scope.spawn(move || client.run(MOST_COMMANDS));
             let running: Vec<_> = clients.into_iter().map(run).collect();
+            // A compaction would put into the file what a fault has left out.
+            if !matches!(end, End::FaultThenKill { .. }) {
+                scope.spawn(move || keep_rewriting(port));
+            }
             end.make(daemon, &acknowledgements);
             let gone = ns_since(self.started);
             (running.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>(), gone)

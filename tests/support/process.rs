@@ -367,6 +367,16 @@ impl Client {
     }
 }
 
+/// Has the daemon write checkpoints and compact its journal, again and again, until it has ended.
+pub(crate) fn keep_rewriting(port: u16) {
+    let Ok(client) = Client::connect(port) else { return };
+    for command in ["SAVE", "BGREWRITEAOF"].into_iter().cycle() {
+        if client.send(&encode(&[command])).and_then(|()| client.receive()).is_err() {
+            return;
+        }
+    }
+}
+
 /// A request as it stands on the wire.
 pub(crate) fn encode<A: AsRef<[u8]>>(request: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", request.len()).into_bytes();
