@@ -1,9 +1,10 @@
-//! What the README says of the commands is what the command table says.
+//! What the README says of the commands, and the fuzzer's dictionary, is what the command table says.
 //!
 //! After a change of the table: `UPDATE=1 cargo test --test readme`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -23,6 +24,38 @@ fn the_table_of_commands_is_up_to_date() {
         fs::write("README.md", format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
     } else {
         assert_eq!(found, expected, "run UPDATE=1 cargo test --test readme");
+    }
+}
+
+/// The file that libFuzzer composes requests from.
+const DICTIONARY: &str = "fuzz/commands.dict";
+
+#[test]
+fn the_dictionary_of_the_fuzzer_is_up_to_date() {
+    let mut words = BTreeSet::new();
+    for spec in commands().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands)) {
+        words.extend(spec.name.split('|').map(str::to_uppercase));
+        spec.arguments.iter().for_each(|argument| tokens(argument, &mut words));
+    }
+    words.extend(
+        ["*1", "*2", "*3", "$1", "$3", "$-1", "\\x0d\\x0a", "-1", "9223372036854775807"].map(String::from),
+    );
+    let expected: String = words.iter().map(|word| format!("\"{word}\"\n")).collect();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(DICTIONARY, expected).unwrap();
+    } else {
+        assert_eq!(
+            fs::read_to_string(DICTIONARY).unwrap(),
+            expected,
+            "run UPDATE=1 cargo test --test readme"
+        );
+    }
+}
+
+fn tokens(argument: &Argument, words: &mut BTreeSet<String>) {
+    words.extend(argument.token.map(str::to_owned));
+    if let ArgumentKind::OneOf(parts) | ArgumentKind::Block(parts) = argument.kind {
+        parts.iter().for_each(|part| tokens(part, words));
     }
 }
 

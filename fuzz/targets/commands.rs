@@ -141,7 +141,7 @@ fn behind_reply(bytes: &[u8], depth: usize) -> Option<&[u8]> {
     let (line, rest) = (&bytes[..end], &bytes[end + 2..]);
     let number = || std::str::from_utf8(line.get(1..)?).ok()?.parse::<i64>().ok();
     let elements = |count: i64| (0..count).try_fold(rest, |rest, _| behind_reply(rest, depth + 1));
-    assert!(depth < 8, "as deep as no reply is");
+    assert!(depth < 32, "as deep as no reply is");
     match line.first()? {
         b'+' | b'-' | b',' | b'_' | b'(' => Some(rest),
         b'#' => matches!(line, b"#t" | b"#f").then_some(rest),

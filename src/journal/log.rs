@@ -39,6 +39,9 @@ use crate::limits::UNSYNCED_TRANSACTIONS;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEAD_BYTES: usize = 24;
 
+/// What a disk writes whole or not at all, at least.
+const SECTOR_BYTES: u64 = 512;
+
 /// The header's first number, but for its last bit: whether checksums are made of big-endian numbers.
 const MAGIC: u32 = 0x377f_0682;
 
@@ -141,7 +144,9 @@ struct Frame {
     is_ours: bool,
     /// Whether a transaction ends with it.
     is_marked: bool,
-    /// Whether it was written behind a marked frame, the one before it.
+    /// Whether it was written behind the one before it, as that stands there.
+    continues: bool,
+    /// The same, where that one is marked.
     continues_marked: bool,
 }
 
@@ -181,8 +186,8 @@ fn read_frames(mut log: impl Read, header: &Header) -> io::Result<Log> {
         if !fill(&mut log, &mut bytes)? {
             break;
         }
-        let frame = header.look_at(&bytes, &before);
         let offset = (HEADER_BYTES as u64) + (number - 1) * bytes.len() as u64;
+        let frame = header.look_at(&bytes, offset, &before);
         if !frame.is_sound {
             found.tear.get_or_insert(Tear::at(number, offset));
         }
@@ -225,10 +230,17 @@ impl Header {
 
     /// What the first frame stands behind.
     fn before_frames(&self) -> Frame {
-        Frame { sums: self.sums, is_sound: true, is_ours: true, is_marked: false, continues_marked: false }
+        Frame {
+            sums: self.sums,
+            is_sound: true,
+            is_ours: true,
+            is_marked: false,
+            continues: true,
+            continues_marked: false,
+        }
     }
 
-    fn look_at(&self, bytes: &[u8], before: &Frame) -> Frame {
+    fn look_at(&self, bytes: &[u8], offset: u64, before: &Frame) -> Frame {
         let size = big_endian(bytes, 4);
         let sums = (big_endian(bytes, 16), big_endian(bytes, 20));
         let sum_if_size = |size: u32| self.sum_frame(before.sums, bytes, size);
@@ -236,12 +248,18 @@ impl Header {
         // Zeros have the checksum of zeros behind zeros.
         let continues = sums != (0, 0) && sum_if_size(size) == sums;
         let is_ours = has_salts || (before.is_ours && continues);
-        let size = if continues || !is_ours { size } else { fit(sum_if_size, sums).unwrap_or(size) };
+        let fitting = if continues || !is_ours { None } else { fit(sum_if_size, sums) };
+        // A mark that lies in another sector than the salts may be that of an earlier log, if that sector was not written.
+        // The end of the frame before it lies there, too.
+        let is_split = offset % SECTOR_BYTES == SECTOR_BYTES - 8;
+        let is_certain = continues || !is_split || before.continues;
+        let size = fitting.unwrap_or(if is_certain { size } else { 0 });
         Frame {
             sums,
             is_sound: has_salts && continues,
             is_ours,
             is_marked: is_ours && size != 0,
+            continues,
             continues_marked: before.is_ours && before.is_marked && continues,
         }
     }

@@ -230,6 +230,7 @@ impl JournalFile {
         self.end.checksum = reader.checksum();
         self.end.spaces = reader.spaces();
         find_end(&self.connection, &self.path, &reader)?;
+        count_free_pages(&self.connection, &self.path)?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
         self.measure().map_err(|error| OpenError::Io { path: self.path.clone(), what: error.to_string() })?;
@@ -511,7 +512,7 @@ impl JournalFile {
             counted.map(|count| count as u64)
         };
         let (pages, free_pages) = (count("PRAGMA page_count")?, count("PRAGMA freelist_count")?);
-        self.space = Space { used_pages: pages - free_pages, free_pages };
+        self.space = Space { used_pages: pages.saturating_sub(free_pages), free_pages };
         self.end.bytes_since_measured = 0;
         Ok(())
     }
@@ -751,6 +752,18 @@ pub(super) fn find_end(connection: &Connection, path: &Path, reader: &Reader) ->
         return Ok(());
     }
     let what = format!("behind row {last} stands row {found}, by the keys of its tree");
+    Err(OpenError::Damaged { path: path.into(), what })
+}
+
+/// Whether there are as many free pages as there can be: what is appended goes into them.
+pub(super) fn count_free_pages(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let count = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let counts = count("page_count").and_then(|pages| Ok((pages, count("freelist_count")?)));
+    let (pages, free_pages) = counts.map_err(|error| unreadable(path, &error))?;
+    if (0..pages).contains(&free_pages) {
+        return Ok(());
+    }
+    let what = format!("{free_pages} of its {pages} pages are said to be free");
     Err(OpenError::Damaged { path: path.into(), what })
 }
 

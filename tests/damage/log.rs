@@ -100,7 +100,7 @@ fn a_log_that_was_cut_has_all_commits_that_are_whole() {
     let logged = Logged::new(SyncPolicy::Always, &mut random);
     let length = logged.files.log.len();
     let boundaries = (0..=frames(&logged.files)).map(offset);
-    let anywhere = std::iter::repeat_with(|| random.usize(..length)).take(rounds(100));
+    let anywhere = std::iter::repeat_with(|| random.usize(..length)).take(rounds(60));
     let cuts: Vec<_> = [0, 1, HEADER_BYTES - 1].into_iter().chain(boundaries).chain(anywhere).collect();
     for &cut in &cuts {
         let mut files = logged.files.clone();
@@ -127,7 +127,7 @@ fn a_frame_with_a_flipped_bit_is_refused_but_in_the_last_commit() {
             outcomes.push(logged.check(&files, frame, &format!("a bit in byte {byte} of frame {frame}")));
         }
     }
-    for _ in 0..rounds(100) {
+    for _ in 0..rounds(60) {
         let at = random.usize(HEADER_BYTES..logged.files.log.len());
         let mut files = logged.files.clone();
         files.log[at] ^= 1 << random.u8(..8);
@@ -159,7 +159,7 @@ fn a_sector_of_zeros_is_refused_but_in_the_last_commits() {
     let logged = Logged::new(SyncPolicy::Always, &mut random);
     let sectors = logged.files.log.len().div_ceil(SECTOR_BYTES);
     let mut outcomes = Vec::new();
-    let each = (0..sectors).step_by((sectors / rounds(300)).max(1));
+    let each = (0..sectors).step_by((sectors / rounds(150)).max(1));
     for sector in each.chain(sectors - 32..sectors) {
         let mut files = logged.files.clone();
         let end = files.log.len().min((sector + 1) * SECTOR_BYTES);
