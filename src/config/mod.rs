@@ -627,9 +627,27 @@ fn usage_error(error: &clap::Error) -> Error {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) => {
             Place::Flag.error(argument, "there can be no more than one configuration file")
         }
-        // The lines that follow in clap's text are about the usage in general.
-        _ => Error::invalid(text.lines().next().unwrap_or_default().replacen("error: ", "", 1)),
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+            Error::invalid(format!("{} is missing", missing.join(" ")))
+        }
+        // A word behind the configuration file, which clap takes for a subcommand.
+        (ErrorKind::ArgumentConflict, _) => match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) if !is_subcommand(word) => {
+                Place::Flag.error(word, "there can be no more than one configuration file")
+            }
+            _ => first_line(&text),
+        },
+        _ => first_line(&text),
     }
+}
+
+/// What clap says; the lines that follow are about the usage in general.
+fn first_line(text: &str) -> Error {
+    Error::invalid(text.lines().next().unwrap_or_default().replacen("error: ", "", 1))
+}
+
+fn is_subcommand(word: &str) -> bool {
+    word == VERIFY
 }
 
 /// The directory's absolute path, so that CONFIG GET and the logs say where the data is.
