@@ -91,7 +91,8 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     let path = resolve(path)?;
     let lock = Lock::share(&path)?;
     if let Found::Nothing = inspect(&path)? {
-        return Err(OpenError::io(&path, &io::Error::new(io::ErrorKind::NotFound, "there is no data in it")));
+        let what = if path.exists() { "there is nothing in it" } else { "there is no such file" };
+        return Err(OpenError::io(&path, &io::Error::new(io::ErrorKind::NotFound, what)));
     }
     progress.begin(Stage::Log);
     let log = read_log(&path, lock.as_ref().and_then(Lock::weakest))?;
