@@ -35,12 +35,17 @@ fn the_dictionary_of_the_fuzzer_is_up_to_date() {
     let mut words = BTreeSet::new();
     for spec in commands().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands)) {
         words.extend(spec.name.split('|').map(str::to_uppercase));
-        spec.arguments.iter().for_each(|argument| tokens(argument, &mut words));
+        for argument in spec.arguments {
+            tokens(argument, &mut words);
+        }
     }
     words.extend(
         ["*1", "*2", "*3", "$1", "$3", "$-1", "\\x0d\\x0a", "-1", "9223372036854775807"].map(String::from),
     );
-    let expected: String = words.iter().map(|word| format!("\"{word}\"\n")).collect();
+    let mut expected = String::new();
+    for word in &words {
+        let _ = writeln!(expected, "\"{word}\"");
+    }
     if std::env::var_os("UPDATE").is_some() {
         fs::write(DICTIONARY, expected).unwrap();
     } else {
@@ -55,7 +60,9 @@ fn the_dictionary_of_the_fuzzer_is_up_to_date() {
 fn tokens(argument: &Argument, words: &mut BTreeSet<String>) {
     words.extend(argument.token.map(str::to_owned));
     if let ArgumentKind::OneOf(parts) | ArgumentKind::Block(parts) = argument.kind {
-        parts.iter().for_each(|part| tokens(part, words));
+        for part in parts {
+            tokens(part, words);
+        }
     }
 }
 
