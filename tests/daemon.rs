@@ -19,7 +19,7 @@ use rusqlite::Connection;
 
 use support::process::{
     Client, Daemon, Frame, Home, PATIENCE, PORT_IN_USE, encode, error, free_port, integer, open_read_only,
-    program, simple, strings,
+    program, simple, strings, until_compact,
 };
 
 const DATA: i32 = 65;
@@ -468,6 +468,35 @@ mod the_data_file {
         let other = Connection::open(home.data_file()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         other
+    }
+
+    #[test]
+    fn is_rid_of_what_it_says_in_vain_by_bgrewriteaof_and_says_the_same() {
+        let home = Home::with_options(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        for round in 0..20 {
+            let members: Vec<_> = (0..100).map(|member| format!("{round}-{member}")).collect();
+            let all =
+                |name| [&[name, "k"][..], &members.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+            client.ask(&all("SADD"));
+            client.ask(&all("SREM"));
+        }
+        client.ask(&["SADD", "k", "stays"]);
+        client.ask(&["SET", "s", "string", "EX", "1000"]);
+        let rows = || info(&client, "persistence", "revoked_journal_rows").parse::<usize>().unwrap();
+        assert!(rows() > 4_000);
+        client.ask(&["BGREWRITEAOF"]);
+        until_compact(&client);
+        assert!(rows() <= 5, "a set, a member, a string, and times: {} rows", rows());
+        let reader = open_read_only(&home.data_file());
+        assert_eq!(count_by_sql(&reader), 1);
+        drop((reader, client));
+        daemon.stop();
+        let daemon = home.start();
+        let client = daemon.connect();
+        assert_eq!(strings(&client.ask(&["SMEMBERS", "k"])), [b"stays"]);
+        assert!(matches!(client.ask(&["GET", "s"]), Frame::BulkString(string) if string == "string"));
     }
 }
 
