@@ -159,6 +159,10 @@ pub const COMPACT_SLACK_BYTES: u64 = 16 * 1024 * 1024;
 /// Rows that a step of compaction takes away, at least; a time stamp ends it. Commits wait for one, about a millisecond.
 pub const COMPACT_ROWS: usize = 512;
 
+/// Steps that follow one commit at most: some 40 ms. What is left is owed, and done behind the next ones, or when nobody
+/// waits.
+pub const COMPACT_STEPS: usize = 64;
+
 /// Rows that compaction looks at for each that is written. Where all that is still so stands in front, the journal grows
 /// by a quarter of it until compaction is through; then two of five rows say nothing any more, and it shrinks.
 pub const COMPACT_PACE: u64 = 4;

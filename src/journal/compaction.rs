@@ -44,10 +44,17 @@ pub(super) struct Compaction {
     /// No row before this one is to be left, whatever they say: what BGREWRITEAOF asks for.
     asked_end: Option<i64>,
     paused_until: Option<Instant>,
+    /// What the lap has done so far.
+    lap: Step,
+    /// What was in use when a lap was over that found next to nothing to take away, though it seemed worth it: rows of
+    /// some lengths fill their pages badly.
+    used_in_vain: Option<u64>,
+    /// Rows that are to be looked at beside what was appended, and were not yet.
+    owed: u64,
 }
 
 /// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     /// Rows taken away.
     pub(super) removed: u64,
@@ -79,14 +86,26 @@ impl Compaction {
 
     /// How long there is nothing to do; for ever, if that is not a matter of time.
     pub(super) fn due_in(&self, file: &JournalFile, row_bytes: usize) -> Option<Duration> {
-        let is_due = self.asked_end.is_some() || is_worth_it(file.used_bytes(), row_bytes as u64);
-        let pause = self.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
-        is_due.then(|| pause.unwrap_or_default())
+        let used = file.used_bytes();
+        let is_in_vain = self.used_in_vain.is_some_and(|before| used <= before + before / 4);
+        let is_due = self.asked_end.is_some() || (is_worth_it(used, row_bytes as u64) && !is_in_vain);
+        is_due.then(|| self.pause_left())
     }
 
-    /// How many rows to look at beside so many that were appended.
-    pub(super) fn pace(appended: u64) -> u64 {
-        (appended * COMPACT_PACE).max(1)
+    /// How long nothing is to be tried.
+    pub(super) fn pause_left(&self) -> Duration {
+        let left = self.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default()
+    }
+
+    /// Takes note that so many rows were appended: more are to be looked at.
+    pub(super) fn owe(&mut self, appended: u64) {
+        self.owed = self.owed.saturating_add(appended.saturating_mul(COMPACT_PACE));
+    }
+
+    /// Whether something is left of that.
+    pub(super) fn owes(&self) -> bool {
+        self.owed > 0
     }
 
     /// Takes the first rows out of the file, at least so many, and writes again what is still so of them.
@@ -97,6 +116,8 @@ impl Compaction {
         least: usize,
     ) -> Result<Step, AppendError> {
         let now_ms = now_ms().max(store.read().time_ms());
+        // What has ended by now is not written again, and so must stay ended, whatever the clock does.
+        store.load().advance(now_ms);
         if file.first_sequence() >= self.lap_end {
             self.lap_end = file.begin_group(now_ms)?;
             store.load().begin_lap();
@@ -108,10 +129,24 @@ impl Compaction {
             file.read_head(least, self.lap_end, restate)?
         };
         let removed = (head - file.first_sequence()) as u64;
+        self.owed = self.owed.saturating_sub(removed);
         let appended = file.replace_head(head, &restated.effects, restated.is_renumbered, now_ms)?;
         fail_point!(super::failpoints::COMPACTION_COMMITTED);
         store.note_restated(&restated.effects);
+        self.lap.removed += removed;
+        self.lap.appended += appended;
+        if head >= self.lap_end {
+            self.end_lap(file.used_bytes());
+        }
         Ok(Step { removed, appended })
+    }
+}
+
+impl Compaction {
+    fn end_lap(&mut self, used_bytes: u64) {
+        let Step { removed, appended } = std::mem::take(&mut self.lap);
+        self.used_in_vain = (appended >= removed / 10 * 9).then_some(used_bytes);
+        self.owed = 0;
     }
 }
 
@@ -411,6 +446,37 @@ mod tests {
         subject.compact();
         assert!(subject.file.len() < 20, "{} rows", subject.file.len());
         subject.check();
+    }
+
+    #[test]
+    fn pages_that_are_not_needed_are_given_back_many_at_once() {
+        let mut subject = Subject::new();
+        for _ in 0..12 {
+            subject.change(|staged| {
+                staged.set_string(0, &name(1), Bytes::from(vec![b'x'; 1_000_000]), Expiry::NEVER);
+            });
+        }
+        subject.change(|staged| staged.set_string(0, &name(1), Bytes::from_static(b"short"), Expiry::NEVER));
+        subject.compact();
+        let mut times = 0;
+        while subject.file.has_pages_to_give_back() {
+            subject.file.give_pages_back().unwrap();
+            times += 1;
+        }
+        assert!((1..40).contains(&times), "12 MB in {times} times");
+        subject.check();
+    }
+
+    #[test]
+    fn a_lap_that_was_in_vain_is_not_followed_by_another_at_once() {
+        let mut subject = Subject::new();
+        subject.change(|staged| add(staged, 0, 1, 0..1_000, Expiry::NEVER));
+        subject.compact();
+        let due = |subject: &Subject| subject.compaction.due_in(&subject.file, 0).is_some();
+        subject.compaction.used_in_vain = Some(u64::MAX / 2);
+        assert!(!due(&subject));
+        subject.compaction.ask(&subject.file);
+        assert!(due(&subject), "it is asked for");
     }
 
     #[test]

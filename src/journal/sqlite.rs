@@ -84,6 +84,8 @@ pub(super) struct JournalFile {
     path: PathBuf,
     end: End,
     space: Space,
+    /// Whether pages can be given back, as far as is known.
+    gives_back: bool,
     policy: SyncPolicy,
     /// How the log was found.
     found: log::Log,
@@ -205,6 +207,7 @@ impl JournalFile {
                 bytes_since_measured: 0,
             },
             space: Space::default(),
+            gives_back: true,
             policy,
             found: log,
             watch: None,
@@ -478,7 +481,8 @@ impl JournalFile {
             insert.end.first_sequence = head;
             Ok(())
         })?;
-        self.measure()?;
+        // Committed is committed, and the store must hear of it: what can't be measured is measured another time.
+        let _ = self.measure();
         Ok((self.end.next_sequence - before) as u64)
     }
 
@@ -490,16 +494,24 @@ impl JournalFile {
     /// Whether so many pages are empty that some are to be given back.
     pub(super) fn has_pages_to_give_back(&self) -> bool {
         let Space { used_pages, free_pages } = self.space;
-        free_pages > KEPT_PAGES + (used_pages + free_pages) / 8
+        self.gives_back && free_pages > KEPT_PAGES + (used_pages + free_pages) / 8
     }
 
     /// Gives some empty pages back to the file system.
     pub(super) fn give_pages_back(&mut self) -> Result<(), AppendError> {
+        let before = self.space.free_pages;
         let sql = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
-        self.write(|file| {
-            file.connection.execute_batch(&sql).map_err(|error| (commit_error(&error), error))
+        self.transact(|connection, _| {
+            // Each row that it returns is a page given back.
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut pages = statement.query([])?;
+            while pages.next()?.is_some() {}
+            Ok(())
         })?;
-        self.measure()
+        let _ = self.measure();
+        // A file that was made anew by another program may not have what that needs.
+        self.gives_back = self.space.free_pages < before;
+        Ok(())
     }
 
     /// Looks how much of the file is in use.

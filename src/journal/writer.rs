@@ -22,8 +22,8 @@ use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
 use crate::limits::{
-    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, SWEEP_SEGMENTS, TRANSACTION_BYTES,
-    TRANSACTION_REPLY_BYTES,
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, COMPACT_STEPS, SWEEP_SEGMENTS,
+    TRANSACTION_BYTES, TRANSACTION_REPLY_BYTES,
 };
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
@@ -175,8 +175,10 @@ impl Writer {
                 self.commit(std::mem::replace(&mut batches, rest));
                 self.tidy((self.file.next_sequence() - before) as u64);
             }
-            if compacts {
+            if compacts && self.latched.is_none() {
                 self.compaction.ask(&self.file);
+            } else if compacts {
+                self.give_up_compaction();
             }
             self.tidy(0);
             self.sweep();
@@ -331,35 +333,38 @@ impl Writer {
         if self.latched.is_some() {
             return None;
         }
-        let gives_back = self.file.has_pages_to_give_back().then_some(Duration::ZERO);
+        let gives_back = self.file.has_pages_to_give_back().then(|| self.compaction.pause_left());
         gives_back.or(self.compaction.due_in(&self.file, self.store.read().row_bytes()))
     }
 
     /// Takes some of what the journal says in vain out of it, if that is worth it: in proportion to the rows that were
-    /// just appended. Gives pages back that are not needed, and copies
-    /// the log into the data file.
+    /// appended, but not so much at once that clients would notice. Gives pages back that are not needed, and copies the
+    /// log into the data file.
     fn tidy(&mut self, appended: u64) {
         self.checkpoint_if_due();
-        let mut removed = 0;
-        while removed < Compaction::pace(appended) && self.compacts() {
+        self.compaction.owe(appended);
+        let mut steps = 0;
+        while self.compacts() && (steps == 0 || (self.compaction.owes() && steps < COMPACT_STEPS)) {
             match self.compaction.step(&mut self.file, &self.store, COMPACT_ROWS) {
                 Ok(step) => {
-                    removed += step.removed;
+                    steps += 1;
                     self.stats.journal.rows_removed.add(step.removed);
                     self.stats.journal.rows_restated.add(step.appended);
+                    self.stats.journal.last_compaction_failed.store(false, Relaxed);
                     self.syncing.committed();
+                    self.checkpoint_if_due();
                 }
                 Err(error) => return self.compaction_failed(error),
             }
         }
         if self.latched.is_none()
             && self.file.has_pages_to_give_back()
+            && self.compaction.pause_left().is_zero()
             && let Err(error) = self.file.give_pages_back()
         {
             return self.compaction_failed(error);
         }
         if !self.file.has_pages_to_give_back() && self.compaction.is_done(&self.file) {
-            self.stats.journal.last_compaction_failed.store(false, Relaxed);
             self.stats.journal.is_compacting.store(false, Relaxed);
             tracing::info!("The journal is compact: {} rows", self.file.len());
         }
@@ -380,8 +385,6 @@ impl Writer {
             }
             AppendError::Unknown(why) | AppendError::Untrusted(why) => {
                 self.latch(&format!("compacting the journal failed: {why}"));
-                self.compaction.give_up();
-                self.stats.journal.is_compacting.store(false, Relaxed);
             }
         }
     }
@@ -478,6 +481,15 @@ impl Writer {
             format!("Writes are refused until the server is restarted, since {why}. Nothing was changed.");
         self.report(&reason);
         self.latched = Some(reason);
+        self.give_up_compaction();
+    }
+
+    /// Says that nothing will come of a compaction that was asked for.
+    fn give_up_compaction(&mut self) {
+        self.compaction.give_up();
+        if self.stats.journal.is_compacting.swap(false, Relaxed) {
+            self.stats.journal.last_compaction_failed.store(true, Relaxed);
+        }
     }
 
     /// Says once, in the log and in INFO, why writes are refused.
