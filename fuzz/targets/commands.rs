@@ -123,6 +123,10 @@ impl Server {
                 let string = self.reply(database, &[b"GET", &key]);
                 let end = self.reply(database, &[b"PEXPIRETIME", &key]);
                 let BytesFrame::Integer(end) = end else { panic!("{end:?}") };
+                // It has ended since it was listed.
+                if end == -2 {
+                    continue;
+                }
                 if !members.is_empty() {
                     // Members may end of their own.
                     all.insert(format!("{database} {} set {end}", key.escape_ascii()));
