@@ -40,17 +40,17 @@ fuzz_target!(|input: &[u8]| {
     }
     files.write(&folder);
     let path = folder.path().join("revoked.db");
+    // A sound file may be refused all the same: one that says of itself that it may not be written to, say.
     let is_sound = verify(&path, &Progress::default()).is_ok();
     let before = Files::read(&folder);
     let Ok(state) = run(&folder, None) else {
-        assert!(!is_sound, "what is verified is served");
         let after = Files::read(&folder);
         assert!(before.data == after.data && before.log == after.log, "what is refused stays as it is");
         return;
     };
     // It may be more or less than what was written, where the input went around the checksums; but it must stay so.
-    let added = run(&folder, Some("added by the test")).expect("what was served is served again");
-    assert!(added == state);
+    let added = run(&folder, Some("added by the test"));
+    assert!(added.as_ref().is_ok_and(|added| *added == state) || !is_sound, "what was served is served again");
     let Ok(mut later) = run(&folder, None) else {
         // Pages that a replay does not look at, such as free ones, may be wrong: new rows are then put in a wrong place,
         // and the next start says so. `revoked verify` does beforehand.
