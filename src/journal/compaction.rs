@@ -140,9 +140,7 @@ impl Compaction {
         }
         Ok(Step { removed, appended })
     }
-}
 
-impl Compaction {
     fn end_lap(&mut self, used_bytes: u64) {
         let Step { removed, appended } = std::mem::take(&mut self.lap);
         self.used_in_vain = (appended >= removed / 10 * 9).then_some(used_bytes);
@@ -192,12 +190,11 @@ mod tests {
     use proptest::prelude::*;
     use tempfile::TempDir;
 
-    use super::super::rows::Entry;
     use super::super::sqlite::SyncPolicy;
     use super::*;
     use crate::expiry::Expiry;
     use crate::limits::DATABASES;
-    use crate::store::{Removed, Staged, ValueView, View};
+    use crate::store::{Staged, ValueView, View};
 
     #[test]
     fn it_begins_when_what_is_said_in_vain_outweighs_the_rest() {
@@ -223,16 +220,7 @@ mod tests {
         let mut file = JournalFile::open(path, SyncPolicy::Never).unwrap();
         let store = Store::default();
         let mut keyspace = store.load();
-        let last = file.replay(|_, entry| {
-            match entry {
-                Entry::Time(time_ms) => {
-                    keyspace.advance(time_ms);
-                    Ok(())
-                }
-                Entry::Effect(effect) => keyspace.apply(&effect, &mut Removed::default()),
-            }
-            .map_err(|misfit| misfit.to_string())
-        });
+        let last = file.replay(|_, entry| entry.apply(&mut keyspace));
         keyspace.end_replay(last.unwrap());
         drop(keyspace);
         (file, store)

@@ -14,7 +14,7 @@ use super::checksum::Checksum;
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{ROW_BYTES, UNPLACED};
+use crate::store::{Keyspace, ROW_BYTES, Removed, UNPLACED};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -261,6 +261,20 @@ pub(super) enum Entry<'a> {
     Time(i64),
     /// What changed.
     Effect(Effect<&'a [u8]>),
+}
+
+impl Entry<'_> {
+    /// Has it be so in memory. What it removes there is freed at once: nobody waits.
+    pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Outcome {
+        match self {
+            Self::Time(time_ms) => {
+                keyspace.advance(*time_ms);
+                Ok(())
+            }
+            Self::Effect(effect) => keyspace.apply(effect, &mut Removed::default()),
+        }
+        .map_err(|misfit| misfit.to_string())
+    }
 }
 
 /// Reads rows one behind the other, and remembers what that needs.

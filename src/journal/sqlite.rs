@@ -167,6 +167,22 @@ impl<'a> Insert<'a> {
         Ok(())
     }
 
+    /// The rows of effects, each as `say` has it.
+    fn effects(
+        &mut self,
+        effects: &[Effect<Bytes>],
+        now_ms: i64,
+        say: impl Fn(Columns<'_>) -> Columns<'_>,
+    ) -> rusqlite::Result<()> {
+        for effect in effects {
+            self.begin_group_if_due(now_ms)?;
+            for row in Columns::of(effect, &mut self.end.spaces).into_iter().flatten() {
+                self.row(&say(row))?;
+            }
+        }
+        Ok(())
+    }
+
     fn row(&mut self, row: &Columns<'_>) -> rusqlite::Result<()> {
         let Columns { effect, space, container, key, value, time_ms } = *row;
         let [key, value] = [key, value].map(|value| value.map(ToSqlOutput::Borrowed));
@@ -348,12 +364,7 @@ impl JournalFile {
         let before = self.end.next_sequence;
         self.transact(|connection, end| {
             let mut insert = Insert::new(connection, end)?;
-            for effect in effects {
-                insert.begin_group_if_due(now_ms)?;
-                for row in Columns::of(effect, &mut insert.end.spaces).into_iter().flatten() {
-                    insert.row(&row)?;
-                }
-            }
+            insert.effects(effects, now_ms, |row| row)?;
             fail_point!(super::failpoints::APPENDED);
             Ok(())
         })?;
@@ -464,12 +475,8 @@ impl JournalFile {
         let before = self.end.next_sequence;
         self.transact(|connection, end| {
             let mut insert = Insert::new(connection, end)?;
-            for effect in restated {
-                insert.begin_group_if_due(now_ms)?;
-                for row in Columns::of(effect, &mut insert.end.spaces).into_iter().flatten() {
-                    insert.row(&row.restated())?;
-                }
-            }
+            #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime")]
+            insert.effects(restated, now_ms, |row| row.restated())?;
             let spaces = insert.end.spaces;
             for row in spaces.restated().filter(|_| renumbers) {
                 insert.begin_group_if_due(now_ms)?;
@@ -508,7 +515,7 @@ impl JournalFile {
             while pages.next()?.is_some() {}
             Ok(())
         })?;
-        let _ = self.measure();
+        self.measure()?;
         // A file that was made anew by another program may not have what that needs.
         self.gives_back = self.space.free_pages < before;
         Ok(())
@@ -588,10 +595,8 @@ impl JournalFile {
         if is_rescue { Ok(was_busy) } else { noted.map(|()| was_busy).map_err(CheckpointError::NotCopied) }
     }
 
-    /// The write-ahead log, for syncing it apart from commits.
+    /// The write-ahead log, for syncing it apart from commits. It is there once all rows were replayed.
     pub(super) fn open_wal(&self) -> Result<File, OpenError> {
-        // SQLite makes the log of a file that had none when it first looks at the file.
-        self.rows()?;
         let path = beside(&self.path, "-wal");
         OpenOptions::new().read(true).write(true).open(&path).map_err(|error| OpenError::io(&path, &error))
     }

@@ -17,7 +17,7 @@ use super::sqlite::{
 };
 use crate::limits::DATABASES;
 use crate::stats::now_ms;
-use crate::store::{Keyspace, Removed, ValueView, View};
+use crate::store::{Keyspace, ValueView, View};
 
 /// How far [`verify`] is, for another thread to look at.
 #[derive(Debug, Default)]
@@ -109,16 +109,11 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     let reader = read_rows(&connection, &path, |rows, entry| {
         progress.rows_read.store(rows, Relaxed);
         summary.rows = rows;
-        match entry {
-            Entry::Time(time_ms) => {
-                let (first, _) = first_and_last_ms.unwrap_or((time_ms, time_ms));
-                first_and_last_ms = Some((first, time_ms));
-                keyspace.advance(time_ms);
-                Ok(())
-            }
-            Entry::Effect(effect) => keyspace.apply(&effect, &mut Removed::default()),
+        if let Entry::Time(time_ms) = entry {
+            let (first, _) = first_and_last_ms.unwrap_or((time_ms, time_ms));
+            first_and_last_ms = Some((first, time_ms));
         }
-        .map_err(|misfit| misfit.to_string())
+        entry.apply(&mut keyspace)
     })?;
     find_end(&connection, &path, &reader)?;
     drop(keyspace.end_replay(reader.last_container()));

@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use super::compaction::Compaction;
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
-use super::rows::Entry;
 use super::sqlite::{JournalFile, SyncPolicy};
 use super::watch::Watches;
 use super::{Item, Query};
@@ -119,14 +118,7 @@ impl Writer {
                     reported = Instant::now();
                 }
             }
-            match entry {
-                Entry::Time(time_ms) => {
-                    keyspace.advance(time_ms);
-                    Ok(())
-                }
-                Entry::Effect(effect) => keyspace.apply(&effect, &mut Removed::default()),
-            }
-            .map_err(|misfit| misfit.to_string())
+            entry.apply(&mut keyspace)
         })?;
         fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));
@@ -167,6 +159,7 @@ impl Writer {
             if let Some(policy) = policy {
                 self.switch(policy);
             }
+            let is_idle = batches.is_empty();
             while !batches.is_empty() {
                 // Before: whoever subscribes to it hears that a key has ended before another takes its place.
                 self.sweep();
@@ -180,7 +173,9 @@ impl Writer {
             } else if compacts {
                 self.give_up_compaction();
             }
-            self.tidy(0);
+            if is_idle {
+                self.tidy(0);
+            }
             self.sweep();
             self.sync_if_due();
             if !syncs.is_empty() {
