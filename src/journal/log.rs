@@ -26,8 +26,11 @@
 //!
 //! # What can't be told
 //!
-//! Damage within the last transaction looks as a power cut does: that one is dropped. So does damage to the one before
-//! it, if the head of its marked frame is overwritten. A log that was cut where a transaction ends is a shorter log.
+//! Damage within the last transaction looks as a power cut does: that one is dropped. So does damage to one before it, where
+//! it takes along what tells of the later ones: the head of a marked frame is overwritten, be it its own or that of the only
+//! frame behind it; and behind such a frame a mark that lies in another sector than its salts, as of one frame in 64, could be
+//! that of an earlier log. A sector that is lost takes three transactions along at most. A log that was cut where a
+//! transaction ends is a shorter log.
 //!
 //! [`SyncPolicy::Always`]: super::SyncPolicy::Always
 
