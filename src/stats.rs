@@ -170,9 +170,9 @@ pub struct JournalStats {
     pub rows_restated: Counter,
     /// Rows that there are.
     pub rows: AtomicU64,
-    /// What they take in the file, about, and what those would that say what is so.
+    /// What they take in the file, about.
     pub used_bytes: AtomicU64,
-    /// The latter.
+    /// What those would take that say what is so, and nothing else, about.
     pub live_bytes: AtomicU64,
     /// Why writes are refused at present, if they are.
     problem: Mutex<Option<String>>,

@@ -82,11 +82,11 @@ impl Connection {
         let client = self.client();
         if let Some(left_out) = self.services.repeated.output_limit.may_log(Instant::now()) {
             tracing::warn!(
-            client = client.id,
-            address = %client.peer_address,
-            left_out,
-            "A client is disconnected: it takes the members of a set so slowly that what has changed meanwhile, or \
-             been removed, is more than is kept for it"
+                client = client.id,
+                address = %client.peer_address,
+                left_out,
+                "A client is disconnected: it takes the members of a set so slowly that what has changed meanwhile, or \
+                 been removed, is more than is kept for it"
             );
         }
         self.services.environment.stats.output_limit_disconnections.add(1);

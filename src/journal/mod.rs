@@ -214,11 +214,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Has a batch evaluated in order, made durable and applied. The replies are those of its items, in
-    /// order: of the first of them, if the replies take more than [`BATCH_REPLY_BYTES`](crate::limits::BATCH_REPLY_BYTES); the others, which are not looked
-    /// at then, can be submitted again. Waits while the batches of others take
-    /// [`QUEUED_BYTES`](crate::limits::QUEUED_BYTES). A write that could not be made durable is answered with an error; nothing has happened then, unless
-    /// the text says that it can't be known.
+    /// Has a batch evaluated in order, made durable and applied. The replies are those of its items, in order: of the
+    /// first of them, if the replies take more than [`BATCH_REPLY_BYTES`](crate::limits::BATCH_REPLY_BYTES); the others,
+    /// which are not looked at then, can be submitted again. Waits while the batches of others take
+    /// [`QUEUED_BYTES`](crate::limits::QUEUED_BYTES). A write that could not be made durable is answered with an error;
+    /// nothing has happened then, unless the text says that it can't be known.
     ///
     /// # Errors
     ///

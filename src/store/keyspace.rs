@@ -252,8 +252,7 @@ impl Keyspace {
             let empty = self.table(database).iter().filter(is_empty).map(|key| key.name.clone());
             for name in empty.collect::<Vec<_>>() {
                 if let Ok(Some(key)) = self.take(database, &name) {
-                    forget(&mut self.scattered, &key);
-                    removed.push(key);
+                    let_go(key, &mut self.scattered, &mut self.walks, &mut removed);
                 }
             }
         }
@@ -365,9 +364,8 @@ impl Keyspace {
             for key in taken {
                 *ending -= usize::from(key.is_ending());
                 *row_bytes -= key.row_bytes();
-                forget(scattered, &key);
                 swept.keys.push((number, key.name.clone()));
-                walks.take(key, &mut swept.removed);
+                let_go(key, scattered, walks, &mut swept.removed);
             }
         }
         walks.keep_within_bounds(&mut swept.removed);
@@ -412,8 +410,7 @@ impl Keyspace {
             }
             Effect::KeyRemoved { database, container: _, key } => {
                 if let Some(key) = self.take(*database, key.as_ref())? {
-                    forget(&mut self.scattered, &key);
-                    self.walks.take(key, removed);
+                    let_go(key, &mut self.scattered, &mut self.walks, removed);
                 }
                 Ok(())
             }
@@ -517,8 +514,7 @@ impl Keyspace {
             Some(()) => {
                 *ending -= usize::from(key.is_ending());
                 *row_bytes -= key.row_bytes();
-                forget(&mut self.scattered, &key);
-                self.walks.take(key, removed);
+                let_go(key, &mut self.scattered, &mut self.walks, removed);
             }
             None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
         }
@@ -556,11 +552,18 @@ impl Keyspace {
     }
 }
 
-/// A key is gone; where its set stood need not be known any more.
-fn forget(scattered: &mut AHashMap<ContainerId, (u8, Box<[u8]>)>, key: &Key) {
+/// What becomes of a key that is gone: where its set stood need not be known any more, those who walk it may have it, and
+/// otherwise it is to be freed.
+fn let_go(
+    key: Key,
+    scattered: &mut AHashMap<ContainerId, (u8, Box<[u8]>)>,
+    walks: &mut Walks,
+    removed: &mut Removed,
+) {
     if let Value::Set(container) = &key.value
         && !scattered.is_empty()
     {
         scattered.remove(&container.id);
     }
+    walks.take(key, removed);
 }
