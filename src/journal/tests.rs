@@ -606,6 +606,18 @@ async fn a_foreign_file_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_file_that_may_not_be_written_to_is_refused_and_not_called_sound() {
+    let (folder, path) = filled().await;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[18] = 3;
+    fs::write(&path, bytes).unwrap();
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
+    assert!(matches!(verify(&path, &Progress::default()), Err(OpenError::Foreign { .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
 async fn a_newer_file_is_refused_and_left_as_it_is() {
     let (folder, path) = filled().await;
     let newer = Connection::open(&path).unwrap();
