@@ -247,19 +247,19 @@ fn state(store: &Store) -> Vec<String> {
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let mut all = Vec::new();
     for database in 0..16 {
-        for name in view.keys(database) {
-            let Some(found) = view.key(database, name) else { continue };
+        for name in view.keys(database).map(|name| name.text()) {
+            let Some(found) = view.key(database, &name) else { continue };
             // What has ended is swept, sooner or later.
             if found.expiry.ms().is_some_and(|ms| ms < 3_000_000_000_000) {
                 continue;
             }
             match found.value {
-                ValueView::String(string) => all.push(format!("{database} {} {}", show(name), show(string))),
+                ValueView::String(string) => all.push(format!("{database} {} {}", show(&name), show(string))),
                 ValueView::Set(set) => all.extend(
                     set.members()
                         .filter(|(_, expiry)| expiry.ms().is_none_or(|ms| ms >= 3_000_000_000_000))
                         .map(|(member, expiry)| {
-                            format!("{database} {} {} {:?}", show(name), show(member), expiry.ms())
+                            format!("{database} {} {} {:?}", show(&name), show(&member.text()), expiry.ms())
                         }),
                 ),
             }
