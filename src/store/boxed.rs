@@ -148,11 +148,11 @@ mod tests {
     #[test]
     fn bytes_are_there_at_any_address() {
         #[repr(Rust, packed)]
-        struct Odd(u8, BoxedBytes);
+        struct Odd(u8, BoxedBytes, u8);
         for len in [0, 1, 100] {
             let bytes: Vec<u8> = (0..len).collect();
-            let odd = [Odd(1, BoxedBytes::new(&bytes)), Odd(2, BoxedBytes::new(&bytes))];
-            assert!(odd.iter().all(|odd| *odd.1 == *bytes));
+            let odd = [Odd(1, BoxedBytes::new(&bytes), 2), Odd(1, BoxedBytes::new(&bytes), 2)];
+            assert!(odd.iter().all(|odd| (odd.0, &*odd.1, odd.2) == (1, &*bytes, 2)));
         }
     }
 

@@ -145,6 +145,12 @@ impl Entry {
     }
 }
 
+/// About how many bytes an entry of this name takes.
+pub(super) fn weight(name: NameView<'_>) -> usize {
+    let boxed = Some(name.packed_len()).filter(|&len| len > INLINE_BYTES);
+    size_of::<Entry>() + boxed.unwrap_or(0)
+}
+
 impl Expires for Entry {
     fn earliest(&self) -> Expiry {
         self.expiry()
@@ -166,8 +172,10 @@ fn inline_end(expiry: Expiry) -> Option<[u8; 5]> {
     Some(end)
 }
 
-fn outlined_end([a, b, c, d, e]: [u8; 5]) -> Expiry {
-    match u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]) {
+fn outlined_end(end: [u8; 5]) -> Expiry {
+    let mut eight = [0; 8];
+    eight[..end.len()].copy_from_slice(&end);
+    match u64::from_le_bytes(eight) {
         NEVER => Expiry::NEVER,
         end => Expiry::from_raw(end as i64 + EPOCH_MS),
     }

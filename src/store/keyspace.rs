@@ -366,7 +366,7 @@ impl Keyspace {
         set.members_from(cursor, &self.hasher)
     }
 
-    /// Takes out what has ended, as far as `budget` allows: looking at some two hundred keys or members costs one.
+    /// Takes out what has ended, as far as `budget` allows: looking at some sixty keys or members costs one.
     /// It changes nothing that anybody sees. What is left is due: [`Keyspace::earliest`] says so.
     pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
         let Self { hasher, databases, walks, scattered, .. } = self;

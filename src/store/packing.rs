@@ -165,6 +165,11 @@ impl<'a> NameView<'a> {
         self.0.text()
     }
 
+    /// How many bytes it is where it is held.
+    pub(super) fn packed_len(self) -> usize {
+        self.0.bytes.len()
+    }
+
     /// How many these are.
     #[must_use]
     pub fn text_len(&self) -> usize {

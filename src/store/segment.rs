@@ -13,6 +13,9 @@ use memchr::memchr_iter;
 
 use crate::expiry::{Expires, Expiry};
 
+/// Room for tags is made in such steps: it costs little, and moves them less often.
+const TAGS_STEP: usize = 32;
+
 /// Entries, their tags, and when they end.
 #[derive(Debug)]
 pub(super) struct Segment<T> {
@@ -116,7 +119,7 @@ impl<T: Expires> Segment<T> {
 
     fn reserve(&mut self, more: usize) {
         self.entries.reserve_exact(more);
-        self.tags.reserve_exact(more);
+        self.tags.reserve_exact((self.tags.len() + more).next_multiple_of(TAGS_STEP) - self.tags.len());
     }
 
     /// Gives room back that is not needed, if that is more than a fifth.
@@ -124,7 +127,7 @@ impl<T: Expires> Segment<T> {
         let room = self.entries.len() + room_for_more(self.entries.len());
         if self.entries.capacity() * 4 > room * 5 {
             self.entries.shrink_to(room);
-            self.tags.shrink_to(room);
+            self.tags.shrink_to(room.next_multiple_of(TAGS_STEP));
         }
     }
 }
@@ -144,7 +147,9 @@ impl Ends {
 
     pub(super) fn of<T: Expires>(entries: &[T]) -> Self {
         let mut ends = Self::NEVER;
-        entries.iter().for_each(|entry| ends.add(end_of(entry)));
+        for entry in entries {
+            ends.add(end_of(entry));
+        }
         ends
     }
 
@@ -176,4 +181,60 @@ impl Ends {
 /// When an entry, or a part of it, ends, and whether all of it does then.
 pub(super) fn end_of<T: Expires>(entry: &T) -> (Expiry, bool) {
     (entry.earliest(), entry.ends_whole())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Expires for char {
+        fn earliest(&self) -> Expiry {
+            Expiry::NEVER
+        }
+
+        fn ends_whole(&self) -> bool {
+            true
+        }
+    }
+
+    fn assert_dense(segment: &Segment<char>) {
+        let most = (segment.len() + room_for_more(segment.len())) * 5 / 4;
+        assert!(segment.entries.capacity() <= most, "{} for {}", segment.entries.capacity(), segment.len());
+        assert_eq!(segment.tags.len(), segment.len());
+    }
+
+    /// Of all hashes that are the same in the byte that is the tag.
+    fn hash_of(entry: char) -> u64 {
+        u64::from(entry as u32 & 0xff) << 56
+    }
+
+    #[test]
+    fn it_is_dense_while_it_grows_splits_and_shrinks() {
+        let all: Vec<_> = ('\u{100}'..'\u{400}').collect();
+        let mut segment = Segment::new();
+        for &entry in &all {
+            segment.push(hash_of(entry), entry);
+            assert_dense(&segment);
+        }
+        let mut moved = segment.split(|&entry| hash_of(entry), |hash| hash >> 56 & 1 == 1);
+        assert_eq!(moved.len() + segment.len(), all.len());
+        for part in [&mut segment, &mut moved] {
+            assert_dense(part);
+            while let Some(&entry) = part.entries().first() {
+                let place = part.find(hash_of(entry), |&found| found == entry).unwrap();
+                assert_eq!(part.remove(place), entry);
+                assert_dense(part);
+            }
+        }
+    }
+
+    #[test]
+    fn entries_of_one_tag_are_told_apart() {
+        let mut segment = Segment::new();
+        for entry in ['\u{101}', '\u{201}', '\u{301}'] {
+            segment.push(hash_of(entry), entry);
+        }
+        assert_eq!(segment.find(hash_of('\u{201}'), |&found| found == '\u{201}'), Some(1));
+        assert_eq!(segment.find(hash_of('\u{401}'), |&found| found == '\u{401}'), None);
+    }
 }

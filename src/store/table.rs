@@ -37,11 +37,11 @@ use super::segment::{Ends, Segment, end_of};
 use crate::expiry::{Expires, Expiry};
 
 /// Mean entries of a segment above which the table grows by a segment.
-const SPLIT_ABOVE: usize = 48;
+const SPLIT_ABOVE: usize = 64;
 
 /// Mean entries of a segment below which the table shrinks by a segment: far enough from the other bound that
 /// adding and removing in turn doesn't split and merge in turn.
-const MERGE_BELOW: usize = 16;
+const MERGE_BELOW: usize = 21;
 
 /// Segments that there is room for, in multiples of those there are, before room is given back.
 const SHRINK_FACTOR: usize = 4;
@@ -390,7 +390,7 @@ mod tests {
     }
 
     fn assert_invariants(table: &Table<u64>) {
-        let entries: usize = table.segments.iter().map(|segment| segment.len()).sum();
+        let entries: usize = table.segments.iter().map(Segment::len).sum();
         assert_eq!(entries, table.len());
         assert_eq!(table.segments.is_empty(), table.len() == 0);
         for (index, segment) in table.segments.iter().enumerate() {
@@ -578,7 +578,7 @@ mod tests {
                 hashed.set(hashed.get() + 1);
                 hash_of(entry)
             };
-            let longest = table.segments.iter().map(|segment| segment.len()).max().unwrap_or(0);
+            let longest = table.segments.iter().map(Segment::len).max().unwrap_or(0);
             table.insert(hash_of(&entry), entry, counting);
             // Each entry of the segment that is split once, and once more where its part grows.
             assert!(hashed.get() <= 2 * longest, "{} entries hashed for {entry}", hashed.get());
@@ -591,7 +591,7 @@ mod tests {
         for entry in 0..100_000 {
             insert(&mut table, entry);
         }
-        let longest = table.segments.iter().map(|segment| segment.len()).max().unwrap();
+        let longest = table.segments.iter().map(Segment::len).max().unwrap();
         assert!(longest < SPLIT_ABOVE * 4, "{longest} entries");
     }
 

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use super::WrongType;
+use super::entry::{self, Entry};
 use super::keyspace::{Key, Keyspace};
 use super::packing::NameView;
 use super::set::{Member, Set};
@@ -86,11 +87,11 @@ impl KeyView<'_> {
             ValueView::Set(set) => {
                 let some = set.members().take(samples);
                 let (count, bytes) =
-                    some.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + member.text_len()));
-                set.len() * (size_of::<Member>() + bytes / count.max(1))
+                    some.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + entry::weight(member)));
+                set.len() * bytes / count.max(1)
             }
         };
-        size_of::<Key>() + name.len() + value
+        size_of::<Key>() - size_of::<Entry>() + entry::weight(NameView::plain(name)) + value
     }
 }
 

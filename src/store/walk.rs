@@ -32,6 +32,7 @@ use std::sync::{Arc, Weak};
 use ahash::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::entry;
 use super::keyspace::{Container, Key, Keyspace, Removed, Value};
 use super::packing::{Name, NameView};
 use super::set::{Member, Set};
@@ -43,8 +44,11 @@ use crate::limits::{WALK_REMOVED_BYTES, WALK_SAVED_BYTES, WALK_STEP_BYTES, WALKS
 /// Members of a removed set that are looked at to tell what it weighs.
 const WEIGHED_MEMBERS: usize = 64;
 
-/// What a member takes in `saved` beside its name, and a member of a removed set beside its own.
+/// What a member takes in `saved` beside its name.
 const NAME_OVERHEAD_BYTES: usize = 64;
+
+/// What a member of a removed set takes beside its entry.
+const MEMBER_OVERHEAD_BYTES: usize = 10;
 
 /// A walk through all members that a set had at one moment. Dropping it ends it.
 #[derive(Debug)]
@@ -369,7 +373,7 @@ impl Walks {
         let walks = key.value.as_set().map_or_else(OfSet::default, |container| self.of(container.id));
         match key.value {
             Value::Set(container) if !walks.0.is_empty() => {
-                self.hand_over(container.into_inner(), &walks, removed)
+                self.hand_over(container.into_inner(), &walks, removed);
             }
             _ => removed.push(key),
         }
@@ -400,8 +404,9 @@ impl Walks {
 /// About what a set takes.
 fn weight(set: &Set) -> usize {
     let some = set.iter(i64::MIN).take(WEIGHED_MEMBERS);
-    let (count, bytes) = some.fold((0, 0), |(count, bytes), member| (count + 1, bytes + member.text_len()));
-    set.len() * (bytes / usize::max(count, 1) + NAME_OVERHEAD_BYTES)
+    let (count, bytes) =
+        some.fold((0, 0), |(count, bytes), member| (count + 1, bytes + entry::weight(member.view())));
+    set.len() * (bytes / usize::max(count, 1) + MEMBER_OVERHEAD_BYTES)
 }
 
 impl Keyspace {
