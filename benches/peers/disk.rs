@@ -31,13 +31,13 @@ fn files(bench: &mut Bench) -> Outcome<()> {
         let mut server = contender.start(Persistence::Always, bench.is_pinned)?;
         add(&server, &SADD, FILLED, members)?;
         right_after.push(server.disk() as f64 / members as f64);
-        server = server.restart()?;
+        server.restart()?;
         first.push(server.start_time.as_secs_f64() * 1e3);
         server.connect()?.compact()?;
         compacted.push(server.disk() as f64 / members as f64);
         let mut times = Vec::new();
         for _ in 0..bench.options.rounds {
-            server = server.restart()?;
+            server.restart()?;
             times.push(server.start_time.as_secs_f64() * 1e3);
         }
         rounds.push(times);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::contenders::{Contender, Persistence};
-use crate::load::{Asked, Clients, FILLED, Load, Party, SADD, SISMEMBER, Until, add, fill};
+use crate::load::{Asked, Clients, FILLED, Load, Party, Run, SADD, SISMEMBER, Until, add, fill};
 use crate::report::{Bar, CPU, GROWTH, P50, P99, P999, Row, WORST, number};
 use crate::support::{Client, Outcome, Server};
 use crate::works::percentile;
@@ -45,10 +45,15 @@ fn rewriting(bench: &mut Bench) -> Outcome<()> {
     servers.iter().try_for_each(|server| fill(server, &SADD, FILLED, &members))?;
     fastrand::shuffle(&mut members);
     let members: Arc<[u128]> = members.into();
-    let mut rounds = Vec::new();
+    let (mut rounds, mut slowest) = (Vec::new(), f64::INFINITY);
     for _ in 0..bench.options.rounds {
-        let ask = |server| ask_while_rewriting(server, &members, bench.options.time * 3);
-        rounds.push(servers.iter().map(ask).collect::<Outcome<Vec<_>>>()?);
+        let mut round = Vec::new();
+        for server in &servers {
+            let mut run = ask_while_rewriting(server, &members, bench.options.time * 3)?;
+            slowest = slowest.min((run.latencies[1].len() * ADD_PIPELINE) as f64 / run.elapsed.as_secs_f64());
+            round.push(run.latencies.remove(0));
+        }
+        rounds.push(round);
     }
     for (figure, share, bars) in
         [(P50, 0.5, &[][..]), (P99, 0.99, &[]), (P999, 0.999, &[Bar::RatioAtMost(1.0)]), (WORST, 1.0, &[])]
@@ -57,11 +62,12 @@ fn rewriting(bench: &mut Bench) -> Outcome<()> {
         let rounds: Vec<Vec<f64>> = rounds.iter().map(of).collect();
         bench.report.add(Row::new(REWRITING, figure, &rounds, bars));
     }
+    bench.report.note(format!("{REWRITING}: {} SADD/s were taken in, in the slowest round", number(slowest)));
     Ok(())
 }
 
 /// How long those wait who ask, while the server rewrites its files all the time.
-fn ask_while_rewriting(server: &Server, members: &Arc<[u128]>, time: Duration) -> Outcome<Vec<Duration>> {
+fn ask_while_rewriting(server: &Server, members: &Arc<[u128]>, time: Duration) -> Outcome<Run> {
     let asking = Party {
         load: &SISMEMBER,
         key: FILLED,
@@ -81,14 +87,13 @@ fn ask_while_rewriting(server: &Server, members: &Arc<[u128]>, time: Duration) -
     let mut clients = Clients::connect(server.address, &[asking, adding])?;
     clients.run(Until::time(time / 20))?;
     let (is_over, mut admin) = (AtomicBool::new(false), server.connect()?);
-    let mut latencies = thread::scope(|scope| {
+    thread::scope(|scope| {
         let rewriting = scope.spawn(|| rewrite_until(&mut admin, &is_over));
         let run = clients.run(Until::time(time));
         is_over.store(true, Relaxed);
         rewriting.join().map_err(|_| "the thread that has the server rewrite panicked")??;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(run?.latencies)
-    })?;
-    Ok(latencies.remove(0))
+        run
+    })
 }
 
 fn rewrite_until(admin: &mut Client, is_over: &AtomicBool) -> Outcome<()> {
@@ -133,7 +138,8 @@ fn stall(bench: &mut Bench) -> Outcome<()> {
     let name = format!("{STALL} from {} to {} M", millions(from), millions(to));
     bench.report.add(Row::new(&name, P999, &[p999], &[]));
     bench.report.add(Row::new(&name, WORST, &[worst], &[Bar::AtMost(5_000.0)]));
-    println!("    (the load itself was held up for {} us at worst)", number(held_up.as_secs_f64() * 1e6));
+    let held_up = number(held_up.as_secs_f64() * 1e6);
+    bench.report.note(format!("{name}: the load itself was held up for {held_up} us at worst"));
     Ok(())
 }
 

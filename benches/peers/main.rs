@@ -75,6 +75,7 @@ fn main() -> Outcome<()> {
         peers: peers.iter().map(|peer| peer.name.clone()).collect(),
         head: head(&options, is_pinned),
         rows: Vec::new(),
+        notes: Vec::new(),
     };
     let mut bench = Bench { revoked: Contender::revoked(program), peers, is_pinned, options, report };
     bench.report.print_head();

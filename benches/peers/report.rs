@@ -124,6 +124,8 @@ pub(crate) struct Report {
     /// What was measured with which, and where.
     pub(crate) head: Vec<String>,
     pub(crate) rows: Vec<Row>,
+    /// What is to be said besides.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Report {
@@ -148,6 +150,12 @@ impl Report {
         self.rows.push(row);
     }
 
+    /// Prints and keeps what belongs to the rows before.
+    pub(crate) fn note(&mut self, text: String) {
+        println!("    ({text})");
+        self.notes.push(text);
+    }
+
     /// What was asked and whether it is so; then, folded, every figure.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
@@ -158,6 +166,9 @@ impl Report {
         self.markdown_table(&mut text, self.rows.iter().filter(|row| !row.bars.is_empty()));
         text.push_str("\n<details><summary>Every figure</summary>\n\n");
         self.markdown_table(&mut text, self.rows.iter());
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}.");
+        }
         text.push_str("\n</details>\n");
         text
     }

@@ -143,7 +143,7 @@ pub(crate) fn ending(bench: &mut Bench) -> Outcome<()> {
             let round = [work, &sadd].map(|work| measure(bench, work, &server, &new_key(), Asked::New));
             rounds.push(round.into_iter().collect::<Outcome<Vec<_>>>()?);
         }
-        for figure in bench.figures() {
+        for figure in bench.figures().iter().filter(|figure| [RATE.name, CPU.name].contains(&figure.name)) {
             let mut row = row(work, *figure, &rounds, false);
             row.peers.clear();
             bench.report.add(row);

@@ -6,7 +6,6 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{self, Child, Command, Stdio};
@@ -23,9 +22,6 @@ const REDIS: &str = "redis-server";
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a server is asked meanwhile.
-const START_POLL: Duration = Duration::from_micros(500);
-
 /// A server as a process of its own, which ends with this.
 pub(crate) struct Server {
     pub(crate) process: Child,
@@ -33,8 +29,8 @@ pub(crate) struct Server {
     pub(crate) directory: TempDir,
     /// From the start of the process to its first answer that wasn't an error.
     pub(crate) start_time: Duration,
-    arguments: Vec<String>,
     program: String,
+    arguments: Vec<String>,
     is_pinned: bool,
 }
 
@@ -50,54 +46,43 @@ impl Server {
     }
 
     /// Starts a server with a directory of its own, on the disk where Cargo builds: `/tmp` may be memory, where syncing
-    /// costs nothing.
+    /// costs nothing. It is told the port and the directory behind these arguments.
     pub(crate) fn start(program: &str, arguments: &[&str], is_pinned: bool) -> Outcome<Self> {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self::start_in(directory, program.to_owned(), arguments, is_pinned)
+        let (program, arguments) =
+            (program.to_owned(), arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let (address, started) = (free_address()?, Instant::now());
+        let process = spawn(&program, &arguments, address, directory.path(), is_pinned)?;
+        let start_time = Duration::ZERO;
+        let mut server = Self { process, address, directory, start_time, program, arguments, is_pinned };
+        server.await_answer(started)?;
+        Ok(server)
     }
 
     /// Kills it, and starts it again with the files that it leaves.
-    pub(crate) fn restart(self) -> Outcome<Self> {
-        let mut old = self;
-        old.process.kill()?;
-        old.process.wait()?;
-        let directory = mem::replace(&mut old.directory, tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?);
-        let (program, arguments) = (mem::take(&mut old.program), mem::take(&mut old.arguments));
-        Self::start_in(directory, program, arguments, old.is_pinned)
+    pub(crate) fn restart(&mut self) -> Outcome<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        self.address = free_address()?;
+        let (started, directory) = (Instant::now(), self.directory.path());
+        self.process = spawn(&self.program, &self.arguments, self.address, directory, self.is_pinned)?;
+        self.await_answer(started)
     }
 
-    fn start_in(
-        directory: TempDir,
-        program: String,
-        arguments: Vec<String>,
-        is_pinned: bool,
-    ) -> Outcome<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = if is_pinned {
-            // It becomes the program: the process has the same id.
-            let mut command = Command::new("taskset");
-            command.args(["-c", "0", &program]);
-            command
-        } else {
-            Command::new(&program)
-        };
-        command.args(&arguments).args(["--port", &address.port().to_string(), "--dir"]).arg(directory.path());
-        let started = Instant::now();
-        let process = command.stdout(Stdio::null()).spawn()?;
-        let mut server =
-            Self { process, address, directory, start_time: Duration::ZERO, arguments, program, is_pinned };
-        while !server.connect().is_ok_and(|mut client| client.ask(&["PING"]).is_ok()) {
-            if let Some(status) = server.process.try_wait()? {
-                return Err(format!("{} ended at once: {status}", server.program).into());
+    fn await_answer(&mut self, started: Instant) -> Outcome<()> {
+        while !self.connect_small().is_ok_and(|mut client| client.ask(&["PING"]).is_ok()) {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(format!("{} ended at once: {status}", self.program).into());
             }
-            if started.elapsed() > START_TIMEOUT {
-                return Err(format!("{} does not answer", server.program).into());
+            let elapsed = started.elapsed();
+            if elapsed > START_TIMEOUT {
+                return Err(format!("{} does not answer", self.program).into());
             }
-            thread::sleep(START_POLL);
+            // Often enough to measure, and not so often that to answer would slow it down.
+            thread::sleep((elapsed / 100).max(Duration::from_micros(300)));
         }
-        server.start_time = started.elapsed();
-        Ok(server)
+        self.start_time = started.elapsed();
+        Ok(())
     }
 
     pub(crate) fn connect(&self) -> io::Result<Client> {
@@ -138,6 +123,29 @@ impl Server {
     pub(crate) fn disk(&self) -> u64 {
         size(self.directory.path())
     }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn spawn(
+    program: &str,
+    arguments: &[String],
+    address: SocketAddr,
+    directory: &Path,
+    is_pinned: bool,
+) -> io::Result<Child> {
+    let mut command = if is_pinned {
+        // It becomes the program: the process has the same id.
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.args(arguments).args(["--port", &address.port().to_string(), "--dir"]).arg(directory);
+    command.stdout(Stdio::null()).spawn()
 }
 
 /// What all files below a folder take, in bytes, but for the copies that SAVE makes. Redis makes and removes some
