@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use crate::report::{CPU, DISK, MEMORY, Report, Row, START, number};
 
-const WIDTH: usize = 860;
+const WIDTH: usize = 900;
 
 /// Where bars begin, and the longest of each group ends.
-const LEFT: usize = 330;
-const RIGHT: usize = 760;
+const LEFT: usize = 390;
+const RIGHT: usize = 830;
 
 const TOP: usize = 44;
 const BAR: usize = 14;

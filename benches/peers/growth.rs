@@ -49,7 +49,7 @@ fn rewriting(bench: &mut Bench) -> Outcome<()> {
     for _ in 0..bench.options.rounds {
         let mut round = Vec::new();
         for server in &servers {
-            let mut run = ask_while_rewriting(server, &members, bench.options.time * 3)?;
+            let mut run = ask_while_rewriting(server, &members, bench.options.time * 5)?;
             slowest = slowest.min((run.latencies[1].len() * ADD_PIPELINE) as f64 / run.elapsed.as_secs_f64());
             round.push(run.latencies.remove(0));
         }

@@ -356,7 +356,7 @@ pub(crate) fn fill(server: &Server, load: &'static Load, key: &str, uuids: &[u12
     fill_by(server, load, key, chunks, Pipeline::fill_with)
 }
 
-/// The same with so many random ones.
+/// The same with so many random ones, rounded down to whole pipelines.
 pub(crate) fn add(server: &Server, load: &'static Load, key: &str, count: usize) -> Outcome<()> {
     let pipelines = iter::repeat_n((), count / FILL_PIPELINE);
     fill_by(server, load, key, pipelines, |pipeline, ()| pipeline.fill())

@@ -13,7 +13,7 @@
 //! The daemon is what `cargo build --release` makes, which is done first; `--as-built` takes the one that was built
 //! along with this, with its failpoints, and `--program PATH` another.
 //!
-//! Servers are processes of their own and take turns, in `--rounds` rounds (3), of which the median counts; a ratio is the
+//! Servers are processes of their own and take turns, in `--rounds` rounds (5), of which the median counts; a ratio is the
 //! median of the rounds' own, to the better of the peers. Where there is `taskset`, and a second CPU, servers have CPU 0 and
 //! the load CPU 1. Writes are on disk before they are answered, on both sides (`appendfsync always`), to files in Cargo's target
 //! directory; where only reads and memory are measured, peers write nothing down. Members are random UUIDs, all
@@ -35,16 +35,19 @@ mod contenders;
 mod disk;
 mod growth;
 mod load;
+mod machine;
 mod memory;
 mod options;
 mod report;
 mod works;
 
+use std::env;
 use std::fs;
 use std::iter;
 use std::process::Command;
 
 use contenders::{Contender, Persistence};
+use machine::Usage;
 use options::{Options, Program};
 use report::{CPU, Figure, P50, P99, P999, RATE, Report};
 use support::{Outcome, Server, pin};
@@ -79,6 +82,7 @@ fn main() -> Outcome<()> {
     };
     let mut bench = Bench { revoked: Contender::revoked(program), peers, is_pinned, options, report };
     bench.report.print_head();
+    let before = Usage::now();
     works::reads(&mut bench)?;
     works::writes(&mut bench)?;
     works::ending(&mut bench)?;
@@ -86,6 +90,12 @@ fn main() -> Outcome<()> {
     if !bench.options.is_cheap {
         disk::run(&mut bench)?;
         growth::run(&mut bench)?;
+    }
+    if let Some((before, now)) = before.zip(Usage::now()) {
+        let others = now.others_since(&before) * 100.0;
+        let line = format!("Others had {others:.0} % of the machine meanwhile.");
+        println!("\n{line}");
+        bench.report.head.push(line);
     }
     bench.write()
 }
@@ -143,26 +153,18 @@ fn names() -> impl Iterator<Item = String> {
     works::names().chain(others.into_iter().map(str::to_owned))
 }
 
-/// What this machine is, and how it is measured.
+/// In Markdown: where, and how it is measured.
 fn head(options: &Options, is_pinned: bool) -> Vec<String> {
-    let line = |file, start| -> String {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let found = text.lines().find_map(|line| line.strip_prefix(start)).unwrap_or("unknown");
-        found.trim_start_matches(['\t', ' ', ':']).to_owned()
-    };
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let arguments = env::args().skip(1).filter(|argument| argument != "--bench");
+    let arguments = [String::from("cargo bench --bench peers --")].into_iter().chain(arguments);
     let pinned = if is_pinned {
         "servers on CPU 0, the load on CPU 1"
     } else {
-        "not pinned to CPUs: servers and load may disturb each other"
+        "servers and load not kept to CPUs of their own: they may disturb each other"
     };
     vec![
-        format!(
-            "{}, {cores} CPUs, Linux {}; {pinned}.",
-            line("/proc/cpuinfo", "model name"),
-            line("/proc/sys/kernel/osrelease", "")
-        ),
+        format!("`{}`", arguments.collect::<Vec<_>>().join(" ").trim_end_matches(" --")),
+        format!("{}; {pinned}.", machine::describe()),
         format!(
             "{} rounds of {} s; {} members are looked up.",
             options.rounds,

@@ -62,8 +62,8 @@ impl Options {
         let is_cheap = is("cheap");
         let (most, seconds, rounds) = match (is_test, is_cheap) {
             (true, _) => (5_000, 0.02, 1),
-            (false, true) => (200_000, 0.3, 3),
-            (false, false) => (GROWN, 2.0, 3),
+            (false, true) => (200_000, 0.2, 3),
+            (false, false) => (GROWN, 1.0, 5),
         };
         let number = |name: &str| matches.get_one::<u64>(name).map(|&number| number as usize);
         let at_most = if is_test { most } else { number("at-most").unwrap_or(most) };
@@ -124,9 +124,9 @@ fn arguments() -> clap::Command {
             Arg::new("seconds")
                 .long("seconds")
                 .value_parser(value_parser!(f64))
-                .help("How long a round takes [default: 2]"),
+                .help("How long a round takes [default: 1]"),
         )
-        .arg(number("rounds", "Of which the median counts [default: 3]"))
+        .arg(number("rounds", "Of which the median counts [default: 5]"))
         .arg(Arg::new("program").long("program").help("A daemon built before"))
         .arg(flag("as-built", "The daemon that was built along with this, failpoints included"))
         .arg(flag("alone", "As where there is no peer"))

@@ -159,10 +159,7 @@ impl Report {
     /// What was asked and whether it is so; then, folded, every figure.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
-        for line in &self.head {
-            let _ = writeln!(text, "{line}  ");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{}\n", self.head.join("  \n"));
         self.markdown_table(&mut text, self.rows.iter().filter(|row| !row.bars.is_empty()));
         text.push_str("\n<details><summary>Every figure</summary>\n\n");
         self.markdown_table(&mut text, self.rows.iter());
