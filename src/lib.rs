@@ -34,8 +34,12 @@
 //! The journal is a list that is written at its end and, between commits, made shorter at its head: `journal/compaction.rs`
 //! writes again what a row there says that is still so, and takes the row away. So a file may begin anywhere, and a row may
 //! stand before that of its key (`journal/rows.rs`); each key and each member knows in one bit whether it was written since the
-//! lap under way began (`store/lap.rs`). Before the file is trusted, its log (`journal/log.rs`), its rows
+//! lap under way began (`store/lap.rs`).
+//! Before the file is trusted, its log (`journal/log.rs`), its rows
 //! (`journal/checksum.rs`) and, before each commit, its place (`journal/identity.rs`) are checked.
+//!
+//! In memory a key or a member is an *entry* of 22 bytes (`store/entry.rs`), its name packed (`store/packing.rs`), in segments
+//! without gaps (`store/segment.rs`) of a table that grows by one of them at a time (`store/table.rs`).
 //!
 //! From client to client: [`pubsub`] knows who listens to which channels, and [`monitor`] who is shown every
 //! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
