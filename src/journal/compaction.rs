@@ -220,7 +220,7 @@ mod tests {
         let mut file = JournalFile::open(path, SyncPolicy::Never).unwrap();
         let store = Store::default();
         let mut keyspace = store.load();
-        let last = file.replay(|_, entry| entry.apply(&mut keyspace));
+        let last = file.replay(|chunk| chunk.apply(&mut keyspace));
         keyspace.end_replay(last.unwrap());
         drop(keyspace);
         (file, store)

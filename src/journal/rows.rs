@@ -8,9 +8,9 @@
 use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::Row;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::ValueRef;
 
-use super::checksum::Checksum;
+use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
@@ -157,7 +157,7 @@ impl<'a> Columns<'a> {
 
     /// The row's sequence, and the rest of it.
     pub(super) fn read(row: &'a Row<'_>) -> Result<(i64, Self), String> {
-        let sequence = row.get(0).map_err(|error| error.to_string())?;
+        let sequence = number(row, 0)?.ok_or("it has no sequence")?;
         let columns = Self {
             effect: number(row, 1)?.ok_or("it has no effect")?,
             space: number(row, 2)?,
@@ -242,28 +242,49 @@ fn content(value: ValueRef<'_>) -> Option<&[u8]> {
 }
 
 fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
-    row.get(index).map_err(|error| error.to_string())
+    match row.get_ref(index) {
+        Ok(ValueRef::Integer(number)) => Ok(Some(number)),
+        Ok(ValueRef::Null) => Ok(None),
+        _ => row.get(index).map_err(|error| error.to_string()),
+    }
 }
 
 fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<ValueRef<'r>>, String> {
-    let found = row.get_ref(index).map_err(|error| error.to_string())?;
-    match found.data_type() {
-        Type::Null => Ok(None),
-        Type::Text | Type::Blob => Ok(Some(found)),
-        other => Err(format!("column {index} is {other}, not text or a blob")),
+    match row.get_ref(index).map_err(|error| error.to_string())? {
+        ValueRef::Null => Ok(None),
+        found @ (ValueRef::Text(_) | ValueRef::Blob(_)) => Ok(Some(found)),
+        other => Err(format!("column {index} is {}, not text or a blob", other.data_type())),
     }
 }
 
 /// What a row says, as the replay is told.
 #[derive(Debug, PartialEq)]
-pub(super) enum Entry<'a> {
+pub(super) enum Entry<B> {
     /// What follows was written at this time.
     Time(i64),
     /// What changed.
-    Effect(Effect<&'a [u8]>),
+    Effect(Effect<B>),
 }
 
-impl Entry<'_> {
+impl<B> Entry<B> {
+    /// The same, with its bytes in other hands.
+    pub(super) fn map<'a, C>(&'a self, hold: impl FnMut(&'a B) -> C) -> Entry<C> {
+        match self {
+            Self::Time(time_ms) => Entry::Time(*time_ms),
+            Self::Effect(effect) => Entry::Effect(effect.map(hold)),
+        }
+    }
+}
+
+impl Entry<&[u8]> {
+    /// What it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Time(_) => size_of::<Self>(),
+            Self::Effect(effect) => effect.bytes(),
+        }
+    }
+
     /// Has it be so in memory. What it removes there is freed at once: nobody waits.
     pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Outcome {
         match self {
@@ -283,7 +304,7 @@ pub(super) struct Reader {
     first_sequence: Option<i64>,
     last_sequence: Option<i64>,
     /// Of the rows since the last time, that one included.
-    checksum: Checksum,
+    checksum: Summing,
     rows_since_time: usize,
     spaces: Spaces,
     /// The key that each living container stands at, by space; behind these the unplaced ones.
@@ -308,9 +329,15 @@ impl Reader {
         self.last_sequence
     }
 
+    /// How many rows there were.
+    pub(super) fn rows_read(&self) -> u64 {
+        let span = self.first_sequence.zip(self.last_sequence);
+        span.map_or(0, |(first, last)| (last - first + 1) as u64)
+    }
+
     /// The checksum of the rows since the last time.
     pub(super) fn checksum(&self) -> Checksum {
-        self.checksum
+        self.checksum.checksum()
     }
 
     /// How many rows stand behind the last time.
@@ -333,7 +360,7 @@ impl Reader {
         &mut self,
         sequence: i64,
         row: &Columns<'_>,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let is_first = self.last_sequence.is_none();
         self.follow(sequence)?;
@@ -365,18 +392,18 @@ impl Reader {
         sequence: i64,
         row: &Columns<'_>,
         is_first: bool,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        if !is_first && row.container != Some(self.checksum.into()) {
+        if !is_first && row.container != Some(self.checksum.checksum().into()) {
             return Err("what stands between it and the time before it is not what was written there".into());
         }
-        self.checksum = Checksum::default();
+        self.checksum.clear();
         self.checksum.add(sequence, row);
         self.rows_since_time = 0;
         apply(Entry::Time(row.time_ms.ok_or("it has no time")?))
     }
 
-    fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<'_>) -> Outcome) -> Outcome {
+    fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome) -> Outcome {
         let space = row.space()?;
         let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
         match kind(row.effect) {
@@ -419,32 +446,35 @@ impl Reader {
         database: u8,
         row: &Columns<'_>,
         is_set: bool,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let (container, member) = (row.container()?, row.value()?);
         self.note(container);
-        let is_placed = self.keys[space as usize].contains_key(&container);
-        if !is_placed && !self.keys[usize::from(UNPLACED)].contains_key(&container) {
+        let say = |database, key: &[u8], apply: &mut dyn FnMut(Entry<&[u8]>) -> Outcome| {
+            apply(Entry::Effect(if is_set {
+                Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
+            } else {
+                Effect::MemberRemoved { database, container, key, member }
+            }))
+        };
+        if let Some(key) = self.keys[space as usize].get(&container) {
+            return say(database, key, apply);
+        }
+        if !self.keys[usize::from(UNPLACED)].contains_key(&container) {
             // Its key is said further on, or it is gone.
             if !is_set {
                 return Ok(());
             }
             self.keep_unplaced(container, apply)?;
         }
-        let (at, database) = if is_placed { (space as u8, database) } else { (UNPLACED, UNPLACED) };
-        let key = &*self.keys[usize::from(at)][&container];
-        apply(Entry::Effect(if is_set {
-            Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
-        } else {
-            Effect::MemberRemoved { database, container, key, member }
-        }))
+        say(UNPLACED, &self.keys[usize::from(UNPLACED)][&container], apply)
     }
 
     /// A container of which no key is known.
     fn keep_unplaced(
         &mut self,
         container: ContainerId,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let key: Box<[u8]> = container.0.to_le_bytes().into();
         let (database, expiry) = (UNPLACED, Expiry::NEVER);
@@ -459,7 +489,7 @@ impl Reader {
         space: u8,
         database: u8,
         row: &Columns<'_>,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let (container, key, expiry) = (row.container()?, row.key()?, row.expiry());
         self.note(container);
@@ -486,7 +516,7 @@ impl Reader {
         &mut self,
         at_space: u8,
         database: i64,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let database = u8::try_from(database).ok().filter(|&database| database < DATABASES);
         let database = database.ok_or("there is no such database")?;
