@@ -15,9 +15,8 @@
 //! [`TIMESTAMP_ROWS`]: crate::limits::TIMESTAMP_ROWS
 
 use crc32fast::Hasher;
-use rusqlite::types::ValueRef;
 
-use super::rows::Columns;
+use super::rows::{Columns, Content};
 
 /// What is gathered of rows before it is taken into their checksum: a group of short ones.
 const GATHERED_BYTES: usize = 16 * 1024;
@@ -87,11 +86,11 @@ impl Summing {
 }
 
 /// What the checksum of a row is made of.
-fn bytes_of<'a>(sequence: i64, row: &Columns<'a>) -> (Head, &'a [u8], &'a [u8]) {
+fn bytes_of<'a>(sequence: i64, row: &'a Columns<'_>) -> (Head, &'a [u8], &'a [u8]) {
     // What a number may be in a row that is read at all tells the absent from the present.
     let numbers = [sequence, row.container.unwrap_or(i64::MIN), row.time_ms.unwrap_or(i64::MIN)];
-    let (key_type, key) = parts(row.key);
-    let (value_type, value) = parts(row.value);
+    let (key_type, key) = parts(row.key.as_ref());
+    let (value_type, value) = parts(row.value.as_ref());
     let mut fixed: Head = [0; 36];
     for (place, number) in fixed.chunks_exact_mut(8).zip(numbers) {
         place.copy_from_slice(&number.to_le_bytes());
@@ -107,10 +106,11 @@ fn bytes_of<'a>(sequence: i64, row: &Columns<'a>) -> (Head, &'a [u8], &'a [u8]) 
     (fixed, key, value)
 }
 
-fn parts(value: Option<ValueRef<'_>>) -> (u8, &[u8]) {
-    match value {
-        Some(ValueRef::Text(bytes)) => (1, bytes),
-        Some(ValueRef::Blob(bytes)) => (2, bytes),
-        _ => (0, &[]),
+fn parts<'a>(content: Option<&'a Content<'_>>) -> (u8, &'a [u8]) {
+    match content {
+        None => (0, &[]),
+        Some(content @ Content::Text(_)) => (1, content.stored()),
+        Some(content @ Content::Blob(_)) => (2, content.stored()),
+        Some(content @ Content::Uuid(_)) => (3, content.stored()),
     }
 }

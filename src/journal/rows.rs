@@ -5,16 +5,19 @@
 //! before it has said: of a member of a set that stands at no key yet. Such a set is kept *unplaced* until a row gives it
 //! a key; one that never gets one had been removed.
 
+use std::ops::Deref;
+
 use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::Row;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
 use crate::store::{Keyspace, ROW_BYTES, Removed, UNPLACED};
+use crate::uuid;
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -28,6 +31,9 @@ const DATABASE_RENUMBERED: i64 = 9;
 
 /// What is added to an effect that was so before, and is only said again.
 const RESTATED: i64 = 10;
+
+/// What is added where the name (the member in a member's rows, the key in others) is a UUID, as its 16 bytes.
+const PACKED: i64 = 20;
 
 /// Rows that one effect takes at most.
 const EFFECT_ROWS: usize = 2;
@@ -72,9 +78,89 @@ pub(super) struct Columns<'a> {
     pub(super) effect: i64,
     pub(super) space: Option<i64>,
     pub(super) container: Option<i64>,
-    pub(super) key: Option<ValueRef<'a>>,
-    pub(super) value: Option<ValueRef<'a>>,
+    pub(super) key: Option<Content<'a>>,
+    pub(super) value: Option<Content<'a>>,
     pub(super) time_ms: Option<i64>,
+}
+
+/// What stands in the column of a key or a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Content<'a> {
+    /// Where people can read it as text.
+    Text(&'a [u8]),
+    /// Where not.
+    Blob(&'a [u8]),
+    /// The text of a UUID, as its bytes.
+    Uuid([u8; uuid::BYTES]),
+}
+
+impl<'a> Content<'a> {
+    /// SQLite's own text functions end at a zero byte. The same bytes always give the same type, so that the views may
+    /// compare them.
+    fn of(bytes: &'a [u8]) -> Self {
+        let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+        if is_text { Self::Text(bytes) } else { Self::Blob(bytes) }
+    }
+
+    /// The same of the name of a key or a member.
+    fn name(bytes: &'a [u8]) -> Self {
+        uuid::pack(bytes).map_or_else(|| Self::of(bytes), Self::Uuid)
+    }
+
+    /// A name of which the row says that it is packed.
+    fn packed(self) -> Result<Self, String> {
+        match self {
+            Self::Blob(bytes) => bytes.try_into().map(Self::Uuid).ok(),
+            Self::Text(_) | Self::Uuid(_) => None,
+        }
+        .ok_or_else(|| "its name is no UUID".into())
+    }
+
+    /// As it stands in the file.
+    pub(super) fn stored(&self) -> &[u8] {
+        match self {
+            Self::Text(bytes) | Self::Blob(bytes) => bytes,
+            Self::Uuid(packed) => packed,
+        }
+    }
+
+    /// As it was given.
+    fn given(self) -> Given<'a> {
+        match self {
+            Self::Text(bytes) | Self::Blob(bytes) => Given::There(bytes),
+            Self::Uuid(packed) => Given::Uuid(uuid::unpack(&packed)),
+        }
+    }
+}
+
+impl ToSql for Content<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let stored = self.stored();
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(_) => ValueRef::Text(stored),
+            Self::Blob(_) | Self::Uuid(_) => ValueRef::Blob(stored),
+        }))
+    }
+}
+
+/// The bytes of a key or a value as they were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given<'a> {
+    /// They stand in the row.
+    There(&'a [u8]),
+    /// What stands there is shorter.
+    Uuid([u8; uuid::TEXT_BYTES]),
+}
+
+impl Deref for Given<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::There(bytes) => bytes,
+            Self::Uuid(text) => text,
+        }
+    }
 }
 
 impl<'a> Columns<'a> {
@@ -95,32 +181,34 @@ impl<'a> Columns<'a> {
         let row = match effect {
             Effect::MemberSet { database, container, key: _, member, expiry } => Self {
                 container: id(container),
-                value: Some(value(member)),
+                value: Some(Content::name(member)),
                 time_ms: expiry.ms(),
                 ..row(MEMBER_SET, database)
             },
-            Effect::MemberRemoved { database, container, key: _, member } => {
-                Self { container: id(container), value: Some(value(member)), ..row(MEMBER_REMOVED, database) }
-            }
+            Effect::MemberRemoved { database, container, key: _, member } => Self {
+                container: id(container),
+                value: Some(Content::name(member)),
+                ..row(MEMBER_REMOVED, database)
+            },
             Effect::SetCreated { database, container, key, expiry }
             | Effect::SetMoved { database, container, key, expiry, .. } => Self {
                 container: id(container),
-                key: Some(value(key)),
+                key: Some(Content::name(key)),
                 time_ms: expiry.ms(),
                 ..row(SET_AT_KEY, database)
             },
             Effect::StringSet { database, key, value: string, expiry } => Self {
-                key: Some(value(key)),
-                value: Some(value(string)),
+                key: Some(Content::name(key)),
+                value: Some(Content::of(string)),
                 time_ms: expiry.ms(),
                 ..row(STRING_AT_KEY, database)
             },
             Effect::KeyExpiry { database, key, expiry } => {
-                Self { key: Some(value(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
+                Self { key: Some(Content::name(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
             }
             Effect::KeyRemoved { database, container, key } => Self {
                 container: container.as_ref().and_then(id),
-                key: Some(value(key)),
+                key: Some(Content::name(key)),
                 ..row(KEY_REMOVED, database)
             },
             Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database),
@@ -137,7 +225,7 @@ impl<'a> Columns<'a> {
         let left_behind = match effect {
             Effect::SetMoved { from_database, from, .. } => {
                 let space = Some(spaces.of(*from_database).into());
-                Some(Self { space, key: Some(value(from)), ..Self::new(KEY_REMOVED) })
+                Some(Self { space, key: Some(Content::name(from)), ..Self::new(KEY_REMOVED) })
             }
             _ => None,
         };
@@ -146,8 +234,8 @@ impl<'a> Columns<'a> {
 
     /// What it takes in the file, about.
     pub(super) fn bytes(&self) -> u64 {
-        let length = |value: Option<ValueRef<'_>>| value.and_then(content).map_or(0, <[u8]>::len);
-        (ROW_BYTES + length(self.key) + length(self.value)) as u64
+        let length = |content: &Option<Content<'_>>| content.map_or(0, |content| content.stored().len());
+        (ROW_BYTES + length(&self.key) + length(&self.value)) as u64
     }
 
     /// The same, as something that was so before.
@@ -162,11 +250,31 @@ impl<'a> Columns<'a> {
             effect: number(row, 1)?.ok_or("it has no effect")?,
             space: number(row, 2)?,
             container: number(row, 3)?,
-            key: bytes(row, 4)?,
-            value: bytes(row, 5)?,
+            key: content(row, 4)?,
+            value: content(row, 5)?,
             time_ms: number(row, 6)?,
         };
-        Ok((sequence, columns))
+        Ok((sequence, if columns.effect > PACKED { columns.packed()? } else { columns }))
+    }
+
+    /// The effect as its column has it: with it stands whether the name is packed.
+    pub(super) fn effect_and_form(&self) -> i64 {
+        let is_packed = |content| matches!(content, Some(Content::Uuid(_)));
+        self.effect + if is_packed(self.key) || is_packed(self.value) { PACKED } else { 0 }
+    }
+
+    /// What a row with such an effect says.
+    fn packed(self) -> Result<Self, String> {
+        let effect = self.effect - PACKED;
+        Ok(match kind(effect) {
+            MEMBER_SET | MEMBER_REMOVED => {
+                Self { effect, value: self.value.map(Content::packed).transpose()?, ..self }
+            }
+            SET_AT_KEY | KEY_REMOVED | STRING_AT_KEY | KEY_ENDS => {
+                Self { effect, key: self.key.map(Content::packed).transpose()?, ..self }
+            }
+            _ => return Err(format!("there is no effect {}", self.effect)),
+        })
     }
 
     /// Whether a time begins here, and with it a group of rows.
@@ -194,12 +302,12 @@ impl<'a> Columns<'a> {
         u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
     }
 
-    fn key(&self) -> Result<&'a [u8], String> {
-        self.key.and_then(content).ok_or_else(|| "it has no key".into())
+    fn key(&self) -> Result<Given<'a>, String> {
+        self.key.map(Content::given).ok_or_else(|| "it has no key".into())
     }
 
-    fn value(&self) -> Result<&'a [u8], String> {
-        self.value.and_then(content).ok_or_else(|| "it has no value".into())
+    fn value(&self) -> Result<Given<'a>, String> {
+        self.value.map(Content::given).ok_or_else(|| "it has no value".into())
     }
 
     fn expiry(&self) -> Expiry {
@@ -216,29 +324,15 @@ fn kind(effect: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// A member of a set.
-    Member { container: ContainerId, member: &'a [u8] },
+    Member { container: ContainerId, member: Given<'a> },
     /// A set at a key.
-    Set { space: i64, container: ContainerId, key: &'a [u8] },
+    Set { space: i64, container: ContainerId, key: Given<'a> },
     /// A string at a key.
-    String { space: i64, key: &'a [u8] },
+    String { space: i64, key: Given<'a> },
     /// Databases with other numbers than those of their spaces.
     Renumbered,
     /// Nothing that is there: what it took away is not said any more where it is the first row.
     Gone,
-}
-
-/// Text where people can read it as text, a blob otherwise. SQLite's own text functions end at a zero byte.
-/// The same bytes always give the same type, so that the views may compare them.
-fn value(bytes: &[u8]) -> ValueRef<'_> {
-    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
-    if is_text { ValueRef::Text(bytes) } else { ValueRef::Blob(bytes) }
-}
-
-fn content(value: ValueRef<'_>) -> Option<&[u8]> {
-    match value {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
-        _ => None,
-    }
 }
 
 fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
@@ -249,12 +343,13 @@ fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
     }
 }
 
-fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<ValueRef<'r>>, String> {
-    match row.get_ref(index).map_err(|error| error.to_string())? {
-        ValueRef::Null => Ok(None),
-        found @ (ValueRef::Text(_) | ValueRef::Blob(_)) => Ok(Some(found)),
-        other => Err(format!("column {index} is {}, not text or a blob", other.data_type())),
-    }
+fn content<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<Content<'r>>, String> {
+    Ok(match row.get_ref(index).map_err(|error| error.to_string())? {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) => Some(Content::Text(bytes)),
+        ValueRef::Blob(bytes) => Some(Content::Blob(bytes)),
+        other => return Err(format!("column {index} is {}, not text or a blob", other.data_type())),
+    })
 }
 
 /// What a row says, as the replay is told.
@@ -413,12 +508,12 @@ impl Reader {
             DATABASE_RENUMBERED => self.renumber(database, row.container.ok_or("it has no database")?, apply),
             STRING_AT_KEY => apply(Entry::Effect(Effect::StringSet {
                 database,
-                key: row.key()?,
-                value: row.value()?,
+                key: &row.key()?,
+                value: &row.value()?,
                 expiry: row.expiry(),
             })),
             KEY_ENDS => {
-                apply(Entry::Effect(Effect::KeyExpiry { database, key: row.key()?, expiry: row.expiry() }))
+                apply(Entry::Effect(Effect::KeyExpiry { database, key: &row.key()?, expiry: row.expiry() }))
             }
             KEY_REMOVED => {
                 let container = row.container.map(|_| row.container()).transpose()?;
@@ -426,7 +521,7 @@ impl Reader {
                     self.note(container);
                     self.keys[space as usize].remove(&container);
                 }
-                apply(Entry::Effect(Effect::KeyRemoved { database, container, key: row.key()? }))
+                apply(Entry::Effect(Effect::KeyRemoved { database, container, key: &row.key()? }))
             }
             DATABASE_FLUSHED => {
                 self.keys[space as usize].clear();
@@ -448,7 +543,7 @@ impl Reader {
         is_set: bool,
         apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        let (container, member) = (row.container()?, row.value()?);
+        let (container, member) = (row.container()?, &*row.value()?);
         self.note(container);
         let say = |database, key: &[u8], apply: &mut dyn FnMut(Entry<&[u8]>) -> Outcome| {
             apply(Entry::Effect(if is_set {
@@ -491,7 +586,7 @@ impl Reader {
         row: &Columns<'_>,
         apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        let (container, key, expiry) = (row.container()?, row.key()?, row.expiry());
+        let (container, key, expiry) = (row.container()?, &*row.key()?, row.expiry());
         self.note(container);
         let is_there = |space: &u8| self.keys[usize::from(*space)].contains_key(&container);
         let before = std::iter::once(space).chain(0..=UNPLACED).find(is_there);

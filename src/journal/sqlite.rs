@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use fail::fail_point;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::checksum::Checksum;
@@ -185,8 +184,8 @@ impl<'a> Insert<'a> {
     }
 
     fn row(&mut self, row: &Columns<'_>) -> rusqlite::Result<()> {
-        let Columns { effect, space, container, key, value, time_ms } = *row;
-        let [key, value] = [key, value].map(|value| value.map(ToSqlOutput::Borrowed));
+        let Columns { effect: _, space, container, key, value, time_ms } = *row;
+        let effect = row.effect_and_form();
         let sequence = self.end.next_sequence;
         self.statement.execute(params![sequence, effect, space, container, key, value, time_ms])?;
         self.end.checksum.add(sequence, row);
