@@ -14,9 +14,7 @@
 
 mod support;
 
-use std::fs;
 use std::io::{BufRead as _, Write as _};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -81,7 +79,7 @@ fn run(name: &str, server: &Server, members: u64, time: Duration) -> Outcome<()>
     let load = load(server, members, time)?;
     let cpu = server.cpu()?.saturating_sub(began);
     compact(&mut client)?;
-    let least = size(server.directory.path());
+    let least = server.disk();
     println!(
         "  commands:   {:.0} in a second, {:.2} us of CPU each",
         load.commands as f64 / time.as_secs_f64(),
@@ -134,7 +132,7 @@ fn load(server: &Server, members: u64, time: Duration) -> Outcome<Load> {
         });
         let (started, mut most) = (Instant::now(), 0);
         while started.elapsed() < time {
-            most = most.max(size(server.directory.path()));
+            most = most.max(server.disk());
             thread::sleep(Duration::from_millis(20));
         }
         is_over.store(true, Relaxed);
@@ -179,19 +177,6 @@ fn churn(server: &Server, first: u64, is_over: &AtomicBool, commands: &AtomicU64
 
 /// Has the server make its files compact, and waits for it.
 fn compact(client: &mut Client) -> Outcome<()> {
-    // An error says that it does so by itself.
-    let _ = client.ask(&["BGREWRITEAOF"]);
-    while client.ask_text(&["INFO", "persistence"])?.contains("aof_rewrite_in_progress:1") {
-        thread::sleep(Duration::from_millis(5));
-    }
+    client.compact()?;
     client.ask(&["SAVE"]).map(drop)
-}
-
-/// What all files below a folder take, in bytes. Redis makes and removes some meanwhile.
-fn size(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| !path.ends_with("dump.rdb"));
-    paths
-        .map(|path| if path.is_dir() { size(&path) } else { fs::metadata(path).map_or(0, |data| data.len()) })
-        .sum()
 }

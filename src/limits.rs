@@ -117,10 +117,10 @@ pub const TRANSACTION_BYTES: usize = REQUEST_BYTES;
 /// others see all of it or nothing.
 pub const APPLY_EFFECTS: usize = 256;
 
-/// Segments, of some two hundred keys or members each, that are swept before the writer turns to what waits; fewer
+/// Segments, of some sixty keys or members each, that are swept before the writer turns to what waits; fewer
 /// where much is taken out of them. The store is locked for so long: the benchmark `expiry` measured 0.1 ms where few
 /// entries of each segment end and where all do, 0.3 in between, so that no reader waits for a millisecond.
-pub const SWEEP_SEGMENTS: usize = 64;
+pub const SWEEP_SEGMENTS: usize = 128;
 
 /// Members of a set from which on SMEMBERS is streamed: fewer are copied while nobody waits for long (some tenths of
 /// a millisecond), and their reply is not much more than what is gathered anyway.
@@ -130,7 +130,7 @@ pub const STREAMED_MEMBERS: usize = 4 * 1024;
 /// [`OUTPUT_BYTES`], which saves a sixth of the time, those who ask beside it wait twice as long.)
 pub const STREAMED_BYTES: usize = 16 * 1024;
 
-/// What a walk hands out while it holds the store, unless one member alone is longer; some two hundred members at most.
+/// What a walk hands out while it holds the store, unless one member alone is longer; some sixty members at most.
 pub const WALK_STEP_BYTES: usize = 16 * 1024;
 
 /// Walks at once: what the writer has to look at for each change of a set that all of them walk. SMEMBERS of a large

@@ -124,10 +124,10 @@ impl ByteStrings {
     }
 }
 
-impl<'a> FromIterator<&'a [u8]> for ByteStrings {
-    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(strings: I) -> Self {
+impl<T: AsRef<[u8]>> FromIterator<T> for ByteStrings {
+    fn from_iter<I: IntoIterator<Item = T>>(strings: I) -> Self {
         let mut all = Self::default();
-        strings.into_iter().for_each(|string| all.push(string));
+        strings.into_iter().for_each(|string| all.push(string.as_ref()));
         all
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,13 +20,18 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const REDIS: &str = "redis-server";
 
 /// How long a server may take until it answers.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server as a process of its own, which ends with this.
 pub(crate) struct Server {
     pub(crate) process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) directory: TempDir,
+    /// From the start of the process to its first answer that wasn't an error.
+    pub(crate) start_time: Duration,
+    program: String,
+    arguments: Vec<String>,
+    is_pinned: bool,
 }
 
 impl Server {
@@ -39,47 +45,71 @@ impl Server {
         Self::start(REDIS, &[&durable[..], &quiet[..], more].concat(), is_pinned)
     }
 
-    fn start(program: &str, arguments: &[&str], is_pinned: bool) -> Outcome<Self> {
+    /// Starts a server with a directory of its own, on the disk where Cargo builds: `/tmp` may be memory, where syncing
+    /// costs nothing. It is told the port and the directory behind these arguments.
+    pub(crate) fn start(program: &str, arguments: &[&str], is_pinned: bool) -> Outcome<Self> {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = if is_pinned {
-            // It becomes the program: the process has the same id.
-            let mut command = Command::new("taskset");
-            command.args(["-c", "0", program]);
-            command
-        } else {
-            Command::new(program)
-        };
-        command.args(arguments).args(["--port", &address.port().to_string(), "--dir"]).arg(directory.path());
-        let process = command.stdout(Stdio::null()).spawn()?;
-        let mut server = Self { process, address, directory };
-        let started = Instant::now();
-        while !server.connect().is_ok_and(|mut client| client.ask(&["PING"]).is_ok()) {
-            if let Some(status) = server.process.try_wait()? {
-                return Err(format!("{program} ended at once: {status}").into());
-            }
-            if started.elapsed() > START_TIMEOUT {
-                return Err(format!("{program} does not answer").into());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        let (program, arguments) =
+            (program.to_owned(), arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let (address, started) = (free_address()?, Instant::now());
+        let process = spawn(&program, &arguments, address, directory.path(), is_pinned)?;
+        let start_time = Duration::ZERO;
+        let mut server = Self { process, address, directory, start_time, program, arguments, is_pinned };
+        server.await_answer(started)?;
         Ok(server)
     }
 
-    pub(crate) fn connect(&self) -> io::Result<Client> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        Ok(Client { input: BufReader::with_capacity(256 * 1024, stream.try_clone()?), stream })
+    /// Kills it, and starts it again with the files that it leaves.
+    pub(crate) fn restart(&mut self) -> Outcome<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        self.address = free_address()?;
+        let (started, directory) = (Instant::now(), self.directory.path());
+        self.process = spawn(&self.program, &self.arguments, self.address, directory, self.is_pinned)?;
+        self.await_answer(started)
     }
 
-    /// The CPU time that the process has taken, all its threads together.
+    fn await_answer(&mut self, started: Instant) -> Outcome<()> {
+        while !self.connect_small().is_ok_and(|mut client| client.ask(&["PING"]).is_ok()) {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(format!("{} ended at once: {status}", self.program).into());
+            }
+            let elapsed = started.elapsed();
+            if elapsed > START_TIMEOUT {
+                return Err(format!("{} does not answer", self.program).into());
+            }
+            // Often enough to measure, and not so often that to answer would slow it down.
+            thread::sleep((elapsed / 100).max(Duration::from_micros(300)));
+        }
+        self.start_time = started.elapsed();
+        Ok(())
+    }
+
+    pub(crate) fn connect(&self) -> io::Result<Client> {
+        self.connect_with(256 * 1024)
+    }
+
+    /// A client with so small a buffer that thousands of them are no matter.
+    pub(crate) fn connect_small(&self) -> io::Result<Client> {
+        self.connect_with(64)
+    }
+
+    fn connect_with(&self, buffer_len: usize) -> io::Result<Client> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        Ok(Client { input: BufReader::with_capacity(buffer_len, stream.try_clone()?), stream })
+    }
+
+    /// The CPU time that the process has taken, all its threads together: the scheduler's own account, in nanoseconds.
+    /// What a thread took that has ended since is not in it.
     pub(crate) fn cpu(&self) -> Outcome<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // Behind the name, which may have spaces in it: the 12th and 13th, in hundredths of a second.
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks =
-            |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).ok_or("no CPU time");
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+        let mut sum = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            // A thread may end while others are looked at.
+            let Ok(account) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            sum += account.split(' ').next().ok_or("no CPU time")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(sum))
     }
 
     /// A line of what the system says of the process's memory, in bytes.
@@ -88,6 +118,47 @@ impl Server {
         let found = status.lines().find_map(|found| found.strip_prefix(line)).ok_or("no such line")?;
         Ok(found.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
     }
+
+    /// What its files take, in bytes.
+    pub(crate) fn disk(&self) -> u64 {
+        size(self.directory.path())
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn spawn(
+    program: &str,
+    arguments: &[String],
+    address: SocketAddr,
+    directory: &Path,
+    is_pinned: bool,
+) -> io::Result<Child> {
+    let mut command = if is_pinned {
+        // It becomes the program: the process has the same id.
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.args(arguments).args(["--port", &address.port().to_string(), "--dir"]).arg(directory);
+    command.stdout(Stdio::null()).spawn()
+}
+
+/// What all files below a folder take, in bytes, but for the copies that SAVE makes. Redis makes and removes some
+/// meanwhile.
+fn size(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let size_of = |entry: fs::DirEntry| match entry.metadata() {
+        _ if entry.file_name() == "dump.rdb" => 0,
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size_of).sum()
 }
 
 impl Drop for Server {
@@ -125,6 +196,21 @@ impl Client {
             Some(b'-') => Err(line.into()),
             Some(_) => Ok(line[1..].trim().parse().unwrap_or(0)),
         }
+    }
+
+    /// Has the server rewrite its files in their shortest form, and waits until it has.
+    pub(crate) fn compact(&mut self) -> Outcome<()> {
+        // An error says that it does so by itself.
+        let _ = self.ask(&["BGREWRITEAOF"]);
+        while self.is_compacting()? {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_compacting(&mut self) -> Outcome<bool> {
+        let text = self.ask_text(&["INFO", "persistence"])?;
+        Ok(text.contains("aof_rewrite_in_progress:1") || text.contains("aof_rewrite_scheduled:1"))
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn type_(view: &View<'_>, database: u8, request: Request<'_>) -> Answ
 
 pub(super) fn keys(view: &View<'_>, database: u8, request: Request<'_>) -> Answer {
     let pattern = request.arg(1);
-    let found = view.keys(database).filter(|key| glob::matches(pattern, key, Case::Sensitive));
+    let texts = view.keys(database).map(|key| key.text());
+    let found = texts.filter(|key| glob::matches(pattern, key, Case::Sensitive));
     Ok(Reply::Strings(found.collect()))
 }
 
@@ -63,7 +64,7 @@ pub(super) fn flushall(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Er
 }
 
 pub(super) fn randomkey(view: &View<'_>, database: u8, _: Request<'_>) -> Answer {
-    Ok(view.random_key(database).map_or(Reply::Null, Reply::bulk))
+    Ok(view.random_key(database).map_or(Reply::Null, |key| Reply::bulk(&*key.text())))
 }
 
 pub(super) fn rename(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
@@ -131,7 +132,7 @@ const EMBEDDED_BYTES: usize = 44;
 const INTEGERS: usize = 512;
 
 fn is_set_of_integers(set: &SetView<'_>) -> bool {
-    set.len() <= INTEGERS && set.members().all(|(member, _)| parse_integer(member).is_some())
+    set.len() <= INTEGERS && set.members().all(|(member, _)| parse_integer(&member.text()).is_some())
 }
 
 /// Nobody notes when a key was used last: it counts as used just now.

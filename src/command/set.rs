@@ -10,7 +10,7 @@ use crate::limits::{DRAWN_MEMBERS, REPEATED_DRAWS_BYTES};
 use crate::op::{Change, SetOperation};
 use crate::reply::{ByteStrings, Error, Reply};
 use crate::request::{Request, parse_integer};
-use crate::store::{SetView, View};
+use crate::store::{NameView, SetView, View};
 
 pub(super) fn sadd(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
     Ok(Change::Sadd { key: request.shared(1), members: request.shared_args(2) })
@@ -33,7 +33,7 @@ pub(super) fn smismember(view: &View<'_>, database: u8, request: Request<'_>) ->
 
 pub(super) fn smembers(view: &View<'_>, database: u8, request: Request<'_>) -> Answer {
     let set = view.set(database, request.arg(1))?;
-    let members = |set: SetView<'_>| set.members().map(|(member, _)| member).collect();
+    let members = |set: SetView<'_>| set.members().map(|(member, _)| member.text()).collect();
     Ok(Reply::StringSet(set.map_or_else(ByteStrings::default, members)))
 }
 
@@ -79,7 +79,7 @@ pub(super) fn spop(scope: &Scope<'_>, request: Request<'_>) -> Result<Change, Er
         // may write while they are drawn.
         Ok(_) | Err(_) => Vec::new(),
     };
-    let drawn = drawn.into_iter().map(Bytes::copy_from_slice).collect();
+    let drawn = drawn.iter().map(|member| Bytes::copy_from_slice(&member.text())).collect();
     Ok(Change::Spop { key: request.shared(1), count, drawn, seed: fastrand::u64(..) })
 }
 
@@ -89,7 +89,9 @@ pub(super) fn srandmember(view: &View<'_>, database: u8, request: Request<'_>) -
     }
     if request.len() == 2 {
         let set = view.set(database, request.arg(1))?;
-        return Ok(set.and_then(|set| set.random_member()).map_or(Reply::Null, Reply::bulk));
+        return Ok(set
+            .and_then(|set| set.random_member())
+            .map_or(Reply::Null, |member| Reply::bulk(&*member.text())));
     }
     let count = parse_integer(request.arg(2)).ok_or(Error::NotAnInteger)?;
     if count == i64::MIN {
@@ -109,7 +111,7 @@ fn repeated_draws(set: &SetView<'_>, count: usize) -> Result<ByteStrings, Error>
         if drawn.bytes() + drawn.len() * size_of::<usize>() > REPEATED_DRAWS_BYTES {
             return Err(Error::ReplyTooLong);
         }
-        drawn.push(member);
+        drawn.push(&member.text());
     }
     Ok(drawn)
 }
@@ -117,13 +119,13 @@ fn repeated_draws(set: &SetView<'_>, count: usize) -> Result<ByteStrings, Error>
 /// So many different members, or all.
 fn several(set: &SetView<'_>, count: usize) -> ByteStrings {
     if count >= set.len() {
-        return set.members().map(|(member, _)| member).collect();
+        return set.members().map(|(member, _)| member.text()).collect();
     }
-    draw(set, count).into_iter().collect()
+    draw(set, count).iter().map(NameView::text).collect()
 }
 
 /// So many different members, or all, each with the same chance.
-fn draw<'a>(set: &SetView<'a>, count: usize) -> Vec<&'a [u8]> {
+fn draw<'a>(set: &SetView<'a>, count: usize) -> Vec<NameView<'a>> {
     let len = set.len();
     // Drawing one by one repeats itself more the more of the members were drawn.
     if count < len / 3 {
@@ -160,7 +162,7 @@ pub(super) fn sdiff(view: &View<'_>, database: u8, request: Request<'_>) -> Answ
 fn combined(view: &View<'_>, database: u8, operation: SetOperation, request: Request<'_>) -> Answer {
     let sets = request.args(1).map(|key| view.set(database, key)).collect::<Result<Vec<_>, _>>()?;
     let members = combine(operation, &sets, usize::MAX);
-    Ok(Reply::StringSet(members.into_iter().map(|(member, _)| member).collect()))
+    Ok(Reply::StringSet(members.iter().map(|(member, _)| member.text()).collect()))
 }
 
 pub(super) fn sinterstore(_: &Scope<'_>, request: Request<'_>) -> Result<Change, Error> {
@@ -204,29 +206,31 @@ pub(super) fn combine<'a>(
     operation: SetOperation,
     sets: &[Option<SetView<'a>>],
     limit: usize,
-) -> Vec<(&'a [u8], Expiry)> {
+) -> Vec<(NameView<'a>, Expiry)> {
     match operation {
         SetOperation::Intersection => intersect(sets).take(limit).collect(),
         SetOperation::Union => unite(sets),
         SetOperation::Difference => {
             let Some((Some(first), others)) = sets.split_first() else { return Vec::new() };
-            let is_elsewhere = |member| others.iter().flatten().any(|set| set.contains(member));
+            let is_elsewhere =
+                |member: &NameView<'_>| others.iter().flatten().any(|set| set.contains(&member.text()));
             first.members().filter(|(member, _)| !is_elsewhere(member)).collect()
         }
     }
 }
 
-fn intersect<'a>(sets: &[Option<SetView<'a>>]) -> impl Iterator<Item = (&'a [u8], Expiry)> {
+fn intersect<'a>(sets: &[Option<SetView<'a>>]) -> impl Iterator<Item = (NameView<'a>, Expiry)> {
     let is_any_missing = sets.iter().any(Option::is_none);
     let smallest = sets.iter().flatten().min_by_key(|set| set.len()).filter(|_| !is_any_missing);
     let members = smallest.into_iter().flat_map(SetView::members);
     members.filter_map(|(member, _)| {
-        let ends = sets.iter().map(|set| set.as_ref().and_then(|set| set.expiry_of(member)));
+        let text = member.text();
+        let ends = sets.iter().map(|set| set.as_ref().and_then(|set| set.expiry_of(&text)));
         ends.collect::<Option<Vec<_>>>()?.into_iter().min().map(|expiry| (member, expiry))
     })
 }
 
-fn unite<'a>(sets: &[Option<SetView<'a>>]) -> Vec<(&'a [u8], Expiry)> {
+fn unite<'a>(sets: &[Option<SetView<'a>>]) -> Vec<(NameView<'a>, Expiry)> {
     let mut united = AHashMap::new();
     for (member, expiry) in sets.iter().flatten().flat_map(SetView::members) {
         let latest = united.entry(member).or_insert(expiry);

@@ -232,8 +232,8 @@ mod tests {
         let view = View::committed(&keyspace, now_ms);
         let mut all = BTreeMap::new();
         for database in 0..DATABASES {
-            for name in view.keys(database) {
-                let found = view.key(database, name).unwrap();
+            for name in view.keys(database).map(|name| name.text()) {
+                let found = view.key(database, &name).unwrap();
                 let held = match found.value {
                     ValueView::String(string) => format!("{string:?}"),
                     ValueView::Set(set) => format!("{:?}", set.members().collect::<BTreeMap<_, _>>()),

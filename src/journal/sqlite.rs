@@ -671,6 +671,10 @@ pub(super) fn inspect(path: &Path) -> Result<Found, OpenError> {
     if number(68) != APPLICATION_ID {
         return foreign("it is another program's SQLite file");
     }
+    // SQLite reads such a file all the same where only the first of the two is greater, and then writes nothing to it.
+    if header[18..20].iter().any(|version| !(1..=2).contains(version)) {
+        return foreign("its header (bytes 18 and 19) names a form of SQLite's files that is not known");
+    }
     accept_version(path, number(60) as usize).map(|()| Found::Journal)
 }
 

@@ -54,7 +54,7 @@ impl Server {
         let keyspace = self.store.read();
         let set = View::committed(&keyspace, now_ms()).set(0, key).unwrap();
         let members = set.iter().flat_map(crate::store::SetView::members);
-        let mut members: Vec<_> = members.map(|(member, _)| member.to_vec()).collect();
+        let mut members: Vec<_> = members.map(|(member, _)| member.text().to_vec()).collect();
         members.sort();
         members
     }
@@ -255,19 +255,20 @@ fn contents_of(server: &Server) -> Vec<String> {
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let mut all = Vec::new();
     for database in 0..crate::limits::DATABASES {
-        for name in view.keys(database) {
-            let found = view.key(database, name).unwrap();
+        for name in view.keys(database).map(|name| name.text()) {
+            let found = view.key(database, &name).unwrap();
             let value = match found.value {
                 ValueView::String(string) => show(string),
                 ValueView::Set(set) => {
-                    let member =
-                        |(member, expiry): (&[u8], Expiry)| format!("{}~{:?}", show(member), expiry.ms());
-                    let mut members: Vec<_> = set.members().map(member).collect();
+                    let members = set.members();
+                    let members =
+                        members.map(|(name, expiry)| format!("{}~{:?}", show(&name.text()), expiry.ms()));
+                    let mut members: Vec<_> = members.collect();
                     members.sort();
                     members.join(",")
                 }
             };
-            all.push(format!("{database} {} {value} {:?}", show(name), found.expiry.ms()));
+            all.push(format!("{database} {} {value} {:?}", show(&name), found.expiry.ms()));
         }
     }
     all.sort();
@@ -658,6 +659,18 @@ async fn a_foreign_file_is_refused_and_left_as_it_is() {
     drop(other);
     let before = contents(&folder);
     assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_written_to_is_refused_and_not_called_sound() {
+    let (folder, path) = filled().await;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[18] = 3;
+    fs::write(&path, bytes).unwrap();
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
+    assert!(matches!(verify(&path, &Progress::default()), Err(OpenError::Foreign { .. })));
     assert_eq!(contents(&folder), before);
 }
 

@@ -128,7 +128,7 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
 /// Counts what is there.
 fn count(view: &View<'_>, summary: &mut Summary) {
     for database in 0..DATABASES {
-        for key in view.keys(database).filter_map(|name| view.key(database, name)) {
+        for key in view.keys(database).filter_map(|name| view.key(database, &name.text())) {
             summary.keys += 1;
             summary.ends += u64::from(key.expiry.ms().is_some());
             if let ValueView::Set(set) = &key.value {

@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use ahash::{AHashMap, RandomState};
 
+use super::boxed::Boxed;
+use super::entry::Entry;
 use super::lap::{Lap, Stamp};
-use super::set::{Member, Set, hash_of};
+use super::packing::{Name, NameView};
+use super::set::{Member, Set};
 use super::table::{Fate, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
@@ -53,19 +56,25 @@ impl Database {
     }
 }
 
-/// A key, what it holds, when it ends, and when that was written.
+/// A key, when it ends, when that was written, and what it holds.
 #[derive(Debug)]
 pub(super) struct Key {
-    pub(super) name: Box<[u8]>,
-    pub(super) stamp: Stamp,
+    pub(super) entry: Entry,
     pub(super) value: Value,
 }
 
+/// Strings up to this long are held where the key is: most say no more than that it is there.
+const SHORT_BYTES: usize = 7;
+
 #[derive(Debug)]
 pub(super) enum Value {
-    String(Box<[u8]>),
+    Short {
+        len: u8,
+        bytes: [u8; SHORT_BYTES],
+    },
+    String(Boxed<Box<[u8]>>),
     /// Behind a pointer, so that a key that is a token's id and holds nothing weighs no more than it must.
-    Set(Box<Container>),
+    Set(Boxed<Container>),
 }
 
 /// A set, and the id by which the journal knows it.
@@ -75,38 +84,60 @@ pub(super) struct Container {
     pub(super) set: Set,
 }
 
-const _: () = assert!(size_of::<Key>() == 40);
+const _: () = assert!(size_of::<Key>() == 31 && align_of::<Key>() == 1);
+
+impl Value {
+    pub(super) fn string(string: &[u8]) -> Self {
+        if string.len() > SHORT_BYTES {
+            return Self::String(Boxed::new(string.into()));
+        }
+        let mut bytes = [0; SHORT_BYTES];
+        bytes[..string.len()].copy_from_slice(string);
+        Self::Short { len: string.len() as u8, bytes }
+    }
+
+    /// The string, if it is one.
+    pub(super) fn as_string(&self) -> Option<&[u8]> {
+        match self {
+            Self::Short { len, bytes } => Some(&bytes[..usize::from(*len)]),
+            Self::String(string) => Some(string),
+            Self::Set(_) => None,
+        }
+    }
+
+    /// The set, if it is one.
+    pub(super) fn as_set(&self) -> Option<&Container> {
+        match self {
+            Self::Set(container) => Some(container),
+            Self::Short { .. } | Self::String(_) => None,
+        }
+    }
+}
 
 impl Key {
     /// When it ends.
     pub(super) fn expiry(&self) -> Expiry {
-        self.stamp.expiry()
+        self.entry.expiry()
     }
 
     /// What the rows take that say it, about.
     fn row_bytes(&self) -> usize {
-        let held = match &self.value {
-            Value::String(string) => string.len(),
-            Value::Set(container) => container.set.row_bytes(ROW_BYTES),
+        let held = match self.value.as_set() {
+            Some(container) => container.set.row_bytes(ROW_BYTES),
+            None => self.value.as_string().map_or(0, <[u8]>::len),
         };
-        ROW_BYTES + self.name.len() + held
+        ROW_BYTES + self.entry.text_len() + held
     }
 
     /// Whether the key is there at this time: neither has it ended, nor have all its members.
     pub(super) fn is_live(&self, now_ms: i64) -> bool {
-        let is_empty = match &self.value {
-            Value::String(_) => false,
-            Value::Set(container) => container.set.is_empty_at(now_ms),
-        };
+        let is_empty = self.value.as_set().is_some_and(|container| container.set.is_empty_at(now_ms));
         !self.expiry().is_due(now_ms) && !is_empty
     }
 
     /// The set that it holds, if it is this one.
     pub(super) fn set(&self, id: ContainerId) -> Option<&Set> {
-        match &self.value {
-            Value::Set(container) if container.id == id => Some(&container.set),
-            Value::Set(_) | Value::String(_) => None,
-        }
+        self.value.as_set().filter(|container| container.id == id).map(|container| &container.set)
     }
 
     fn is_ending(&self) -> bool {
@@ -116,17 +147,13 @@ impl Key {
 
 impl Expires for Key {
     fn earliest(&self) -> Expiry {
-        match &self.value {
-            Value::String(_) => self.expiry(),
-            Value::Set(container) => self.expiry().min(container.set.earliest()),
-        }
+        let set = self.value.as_set().map(|container| container.set.earliest());
+        self.expiry().min(set.unwrap_or(Expiry::NEVER))
     }
 
     fn ends_whole(&self) -> bool {
-        match &self.value {
-            Value::String(_) => true,
-            Value::Set(container) => self.is_ending() && self.expiry() <= container.set.earliest(),
-        }
+        let set = self.value.as_set().map(|container| container.set.earliest());
+        set.is_none_or(|earliest| self.is_ending() && self.expiry() <= earliest)
     }
 }
 
@@ -161,10 +188,7 @@ impl Removed {
     /// How many keys and members there are to free.
     #[must_use]
     pub fn len(&self) -> usize {
-        let weight = |key: &Key| match &key.value {
-            Value::String(_) => 1,
-            Value::Set(container) => 1 + container.set.len(),
-        };
+        let weight = |key: &Key| 1 + key.value.as_set().map_or(0, |container| container.set.len());
         let keys = self.0.iter().flat_map(Table::iter).chain(&self.1);
         // Counting stops where the exact number no longer matters: there may be millions of keys.
         let keys = keys.take(10_000).map(weight).sum::<usize>();
@@ -247,9 +271,8 @@ impl Keyspace {
         let unplaced = std::mem::replace(&mut self.unplaced, Database::new());
         let mut removed = Removed(vec![unplaced.keys], Vec::new(), Vec::new());
         for database in 0..DATABASES {
-            let is_empty =
-                |key: &&Key| matches!(&key.value, Value::Set(container) if container.set.len() == 0);
-            let empty = self.table(database).iter().filter(is_empty).map(|key| key.name.clone());
+            let is_empty = |key: &&Key| key.value.as_set().is_some_and(|container| container.set.len() == 0);
+            let empty = self.table(database).iter().filter(is_empty).map(|key| key.entry.text().to_vec());
             for name in empty.collect::<Vec<_>>() {
                 if let Ok(Some(key)) = self.take(database, &name) {
                     let_go(key, &mut self.scattered, &mut self.walks, &mut removed);
@@ -279,7 +302,8 @@ impl Keyspace {
     /// Changes when a key was written, which nobody sees.
     pub(super) fn restamp(&mut self, database: u8, name: &[u8], restamp: impl FnOnce(&mut Key)) {
         if let Ok((Database { keys, .. }, hasher)) = self.database(database) {
-            keys.update(hash_of(hasher, name), |key| *key.name == *name, restamp);
+            let name = Name::new(name, hasher);
+            keys.update(name.hash(), |key| key.entry.is(&name), restamp);
         }
     }
 
@@ -287,19 +311,21 @@ impl Keyspace {
         &self.databases[usize::from(database)].keys
     }
 
-    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
-        hash_of(&self.hasher, bytes)
+    /// The name that this text is: what all look-ups take.
+    pub(super) fn name<'a>(&self, text: &'a [u8]) -> Name<'a> {
+        Name::new(text, &self.hasher)
     }
 
     /// The key of this name, which may have ended.
     pub(super) fn get(&self, database: u8, name: &[u8]) -> Option<&Key> {
-        self.table(database).get(self.hash(name), |key| *key.name == *name)
+        let name = self.name(name);
+        self.table(database).get(name.hash(), |key| key.entry.is(&name))
     }
 
     /// The keys that there are at this time.
-    pub(super) fn keys(&self, database: u8, now_ms: i64) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn keys(&self, database: u8, now_ms: i64) -> impl Iterator<Item = NameView<'_>> {
         let keys = self.table(database).iter();
-        keys.filter(move |key| key.is_live(now_ms)).map(|key| &*key.name)
+        keys.filter(move |key| key.is_live(now_ms)).map(|key| key.entry.view())
     }
 
     /// A key, each with the same chance; it may have ended.
@@ -313,7 +339,7 @@ impl Keyspace {
         (cursor, least): (u64, usize),
         mut visit: impl FnMut(&Key),
     ) -> Range<u64> {
-        self.table(database).scan(cursor, least, |key| self.hash(&key.name), |key| visit(key))
+        self.table(database).scan(cursor, least, |key| key.entry.hash(&self.hasher), |key| visit(key))
     }
 
     pub(super) fn scan_members(
@@ -321,7 +347,7 @@ impl Keyspace {
         set: &Set,
         from: (u64, usize),
         now_ms: i64,
-        visit: impl FnMut(&[u8]),
+        visit: impl FnMut(NameView<'_>),
     ) -> Range<u64> {
         set.scan(from, now_ms, &self.hasher, visit)
     }
@@ -340,7 +366,7 @@ impl Keyspace {
         set.members_from(cursor, &self.hasher)
     }
 
-    /// Takes out what has ended, as far as `budget` allows: looking at some two hundred keys or members costs one.
+    /// Takes out what has ended, as far as `budget` allows: looking at some sixty keys or members costs one.
     /// It changes nothing that anybody sees. What is left is due: [`Keyspace::earliest`] says so.
     pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
         let Self { hasher, databases, walks, scattered, .. } = self;
@@ -352,7 +378,7 @@ impl Keyspace {
                     && !has_ended
                 {
                     let walks = walks.of(container.id);
-                    let save = |m: Member| walks.save(hash_of(hasher, &m.name), &m.name, Some(m.expiry()));
+                    let save = |member: Member| walks.save_taken(&member, hasher);
                     let before = container.set.row_bytes(ROW_BYTES);
                     container.set.sweep(now_ms, budget, hasher, save);
                     *row_bytes = *row_bytes + container.set.row_bytes(ROW_BYTES) - before;
@@ -360,11 +386,11 @@ impl Keyspace {
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
             };
             let mut taken = Vec::new();
-            keys.sweep(now_ms, &mut budget, |key| hash_of(hasher, &key.name), decide, |key| taken.push(key));
+            keys.sweep(now_ms, &mut budget, |key| key.entry.hash(hasher), decide, |key| taken.push(key));
             for key in taken {
                 *ending -= usize::from(key.is_ending());
                 *row_bytes -= key.row_bytes();
-                swept.keys.push((number, key.name.clone()));
+                swept.keys.push((number, (*key.entry.text()).into()));
                 let_go(key, scattered, walks, &mut swept.removed);
             }
         }
@@ -380,12 +406,12 @@ impl Keyspace {
     pub fn apply<B: AsRef<[u8]>>(&mut self, effect: &Effect<B>, removed: &mut Removed) -> Result<(), Misfit> {
         match effect {
             Effect::StringSet { database, key, value, expiry } => {
-                let value = Value::String(value.as_ref().into());
+                let value = Value::string(value.as_ref());
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetCreated { database, container, key, expiry } => {
                 self.next_container = self.next_container.max(container.next());
-                let value = Value::Set(Box::new(Container { id: *container, set: Set::new() }));
+                let value = Value::Set(Boxed::new(Container { id: *container, set: Set::new() }));
                 self.put(*database, key.as_ref(), value, *expiry, removed)
             }
             Effect::SetMoved { from_database, from, database, container, key, expiry } => {
@@ -398,14 +424,14 @@ impl Keyspace {
             }
             Effect::KeyExpiry { database, key, expiry } => {
                 let (Database { keys, ending, .. }, hasher) = self.database(*database)?;
-                let (hash, name) = (hash_of(hasher, key.as_ref()), key.as_ref());
+                let name = Name::new(key.as_ref(), hasher);
                 let change = |key: &mut Key| {
                     *ending -= usize::from(key.is_ending());
-                    key.stamp = Stamp::new(*expiry, key.stamp.lap());
+                    key.entry.set_stamp(Stamp::new(*expiry, key.entry.stamp().lap()));
                     *ending += usize::from(key.is_ending());
                 };
                 // A key that is not there is said again further on: compaction has taken away what said it before.
-                let _ = keys.update(hash, |key| *key.name == *name, change);
+                let _ = keys.update(name.hash(), |key| key.entry.is(&name), change);
                 Ok(())
             }
             Effect::KeyRemoved { database, container: _, key } => {
@@ -415,15 +441,14 @@ impl Keyspace {
                 Ok(())
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
+                let member = self.name(member.as_ref());
                 if self.walks.are_there() {
-                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                    self.tell_walks((*database, key.as_ref()), *container, &member, removed);
                 }
-                let hash = self.hash(member.as_ref());
-                let member = member.as_ref();
                 let stamp = Stamp::new(*expiry, self.lap);
                 let change = |set: &mut Set, hasher: &RandomState| {
                     let was_list = set.as_list().is_some();
-                    set.put(hash, member, stamp, hasher);
+                    set.put(&member, stamp, hasher);
                     was_list && set.as_list().is_none()
                 };
                 if self.change_set(*database, *container, key.as_ref(), change)? {
@@ -432,12 +457,11 @@ impl Keyspace {
                 Ok(())
             }
             Effect::MemberRemoved { database, container, key, member } => {
+                let member = self.name(member.as_ref());
                 if self.walks.are_there() {
-                    self.tell_walks((*database, key.as_ref()), *container, member.as_ref(), removed);
+                    self.tell_walks((*database, key.as_ref()), *container, &member, removed);
                 }
-                let hash = self.hash(member.as_ref());
-                let member = member.as_ref();
-                let change = |set: &mut Set, hasher: &RandomState| set.remove(hash, member, hasher);
+                let change = |set: &mut Set, hasher: &RandomState| set.remove(&member, hasher);
                 self.change_set(*database, *container, key.as_ref(), change)
             }
             Effect::DatabaseFlushed { database } => {
@@ -476,13 +500,12 @@ impl Keyspace {
         &mut self,
         (database, key): (u8, &[u8]),
         container: ContainerId,
-        member: &[u8],
+        member: &Name<'_>,
         removed: &mut Removed,
     ) {
         let walks = self.walks.of(container);
-        let hash = self.hash(member);
         let set = self.get(database, key).and_then(|key| key.set(container));
-        walks.save(hash, member, set.and_then(|set| set.expiry_of(hash, member)));
+        walks.save(member, set.and_then(|set| set.expiry_of(member)));
         self.walks.keep_within_bounds(removed);
     }
 
@@ -506,25 +529,26 @@ impl Keyspace {
     ) -> Result<(), Misfit> {
         let stamp = Stamp::new(expiry, self.lap);
         let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
-        let hash = hash_of(hasher, name);
-        let mut key = Key { name: name.into(), stamp, value };
+        let name = Name::new(name, hasher);
+        let mut key = Key { entry: Entry::new(&name, stamp), value };
         *ending += usize::from(key.is_ending());
         *row_bytes += key.row_bytes();
-        match keys.update(hash, |found| *found.name == *name, |found| std::mem::swap(found, &mut key)) {
+        match keys.update(name.hash(), |found| found.entry.is(&name), |found| std::mem::swap(found, &mut key))
+        {
             Some(()) => {
                 *ending -= usize::from(key.is_ending());
                 *row_bytes -= key.row_bytes();
                 let_go(key, &mut self.scattered, &mut self.walks, removed);
             }
-            None => keys.insert(hash, key, |key| hash_of(hasher, &key.name)),
+            None => keys.insert(name.hash(), key, |key| key.entry.hash(hasher)),
         }
         Ok(())
     }
 
     fn take(&mut self, database: u8, name: &[u8]) -> Result<Option<Key>, Misfit> {
         let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
-        let is_it = |key: &Key| *key.name == *name;
-        let taken = keys.remove(hash_of(hasher, name), is_it, |key| hash_of(hasher, &key.name));
+        let name = Name::new(name, hasher);
+        let taken = keys.remove(name.hash(), |key| key.entry.is(&name), |key| key.entry.hash(hasher));
         *ending -= usize::from(taken.as_ref().is_some_and(Key::is_ending));
         *row_bytes -= taken.as_ref().map_or(0, Key::row_bytes);
         Ok(taken)
@@ -547,7 +571,8 @@ impl Keyspace {
             }
             _ => Err(Misfit::NoSuchContainer),
         };
-        let changed = keys.update(hash_of(hasher, name), |key| *key.name == *name, change);
+        let name = Name::new(name, hasher);
+        let changed = keys.update(name.hash(), |key| key.entry.is(&name), change);
         changed.unwrap_or(Err(Misfit::NoSuchKey))
     }
 }
@@ -560,7 +585,7 @@ fn let_go(
     walks: &mut Walks,
     removed: &mut Removed,
 ) {
-    if let Value::Set(container) = &key.value
+    if let Some(container) = key.value.as_set()
         && !scattered.is_empty()
     {
         scattered.remove(&container.id);

@@ -5,7 +5,8 @@
 //! each key and each member knows in one bit whether its latest row was written in the lap under way; what is *behind*
 //! has its latest row among those that the lap began with.
 //!
-//! The bit is the sign of the word that says when the entry ends, and takes no room.
+//! The bit is the sign of the word that says when the entry ends, or has its place in the head of a packed one
+//! ([`super::entry`]); it takes no room.
 
 use crate::expiry::Expiry;
 
@@ -14,6 +15,14 @@ use crate::expiry::Expiry;
 pub(super) struct Lap(bool);
 
 impl Lap {
+    pub(super) fn new(is_odd: bool) -> Self {
+        Self(is_odd)
+    }
+
+    pub(super) fn is_odd(self) -> bool {
+        self.0
+    }
+
     /// The next lap.
     pub(super) fn next(self) -> Self {
         Self(!self.0)
@@ -29,6 +38,16 @@ impl Stamp {
         // What ended in 1970 or before is as good as ended then.
         let end = expiry.to_raw().max(0);
         Self(if is_odd { !end } else { end })
+    }
+
+    /// What is held.
+    pub(super) fn to_raw(self) -> i64 {
+        self.0
+    }
+
+    /// The stamp of which this is held.
+    pub(super) fn from_raw(raw: i64) -> Self {
+        Self(raw)
     }
 
     pub(crate) fn expiry(self) -> Expiry {

@@ -21,13 +21,18 @@ use crate::effect::Effect;
 use crate::limits::APPLY_EFFECTS;
 
 pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
+pub use self::packing::{NameView, Text};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
 pub use self::walk::{Lost, TooManyWalks, Walk};
 
+mod boxed;
+mod entry;
 mod keyspace;
 mod lap;
+mod packing;
 mod restate;
+mod segment;
 mod set;
 mod staged;
 mod table;

@@ -26,8 +26,7 @@ impl Keyspace {
     #[must_use]
     pub fn restate_string(&self, database: u8, name: &[u8], now_ms: i64) -> Option<Effect<Bytes>> {
         let key = self.behind(database, name, now_ms)?;
-        let Value::String(string) = &key.value else { return None };
-        let value = Bytes::copy_from_slice(string);
+        let value = Bytes::copy_from_slice(key.value.as_string()?);
         Some(Effect::StringSet { database, key: Bytes::copy_from_slice(name), value, expiry: key.expiry() })
     }
 
@@ -41,10 +40,7 @@ impl Keyspace {
         effects: &mut Vec<Effect<Bytes>>,
     ) {
         let Some(key) = self.behind(database, name, now_ms) else { return };
-        let Value::Set(found) = &key.value else { return };
-        if found.id != container {
-            return;
-        }
+        let Some(found) = key.value.as_set().filter(|found| found.id == container) else { return };
         let name = Bytes::copy_from_slice(name);
         effects.push(Effect::SetCreated { database, container, key: name.clone(), expiry: key.expiry() });
         let members = self.members_written_with(found).iter();
@@ -53,7 +49,7 @@ impl Keyspace {
             database,
             container,
             key: name.clone(),
-            member: Bytes::copy_from_slice(&member.name),
+            member: Bytes::copy_from_slice(&member.text()),
             expiry: member.expiry(),
         }));
     }
@@ -69,9 +65,8 @@ impl Keyspace {
     ) -> Option<Effect<Bytes>> {
         let (database, name) = self.scattered.get(&container)?;
         let key = self.get(*database, name).filter(|key| key.is_live(now_ms))?;
-        let Value::Set(found) = &key.value else { return None };
-        let stamp = found.set.stamp_of(self.hash(member), member)?;
-        let is_needed = found.id == container && self.is_behind(stamp, now_ms);
+        let stamp = key.set(container)?.stamp_of(&self.name(member))?;
+        let is_needed = self.is_behind(stamp, now_ms);
         is_needed.then(|| Effect::MemberSet {
             database: *database,
             container,
@@ -87,7 +82,7 @@ impl Keyspace {
         for effect in effects {
             match effect {
                 Effect::StringSet { database, key, .. } | Effect::SetCreated { database, key, .. } => {
-                    self.restamp(*database, key, |key| key.stamp = Stamp::new(key.expiry(), lap));
+                    self.restamp(*database, key, |key| key.entry.set_stamp(Stamp::new(key.expiry(), lap)));
                 }
                 Effect::MemberSet { database, key, member, .. } => {
                     self.restamp_member(*database, key, member, lap);
@@ -98,17 +93,17 @@ impl Keyspace {
     }
 
     fn restamp_member(&mut self, database: u8, key: &[u8], member: &[u8], lap: Lap) {
-        let hash = self.hash(member);
+        let member = self.name(member);
         self.restamp(database, key, |key| {
             if let Value::Set(container) = &mut key.value {
-                container.set.restamp(hash, member, lap);
+                container.set.restamp(&member, lap);
             }
         });
     }
 
     /// The key of this name, if it is there at this time and was not written in this lap.
     fn behind(&self, database: u8, name: &[u8], now_ms: i64) -> Option<&Key> {
-        let is_behind = |key: &&Key| key.is_live(now_ms) && self.is_behind(key.stamp, now_ms);
+        let is_behind = |key: &&Key| key.is_live(now_ms) && self.is_behind(key.entry.stamp(), now_ms);
         self.get(database, name).filter(is_behind)
     }
 

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use ahash::RandomState;
 
+use super::entry::Entry;
 use super::lap::{Lap, Stamp};
+use super::packing::{Name, NameView};
 use super::table::{END, Fate, Table, position};
-use crate::expiry::{Expires, Expiry};
+use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
 const LIST_MEMBERS: usize = 16;
@@ -30,31 +32,9 @@ enum Form {
 }
 
 /// A member, when it ends, and when it was written.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) name: Box<[u8]>,
-    pub(crate) stamp: Stamp,
-}
+pub(super) type Member = Entry;
 
-const _: () = assert!(size_of::<Member>() == 24);
 const _: () = assert!(size_of::<Set>() == 24);
-
-impl Member {
-    /// When it ends.
-    pub(crate) fn expiry(&self) -> Expiry {
-        self.stamp.expiry()
-    }
-}
-
-impl Expires for Member {
-    fn earliest(&self) -> Expiry {
-        self.expiry()
-    }
-
-    fn ends_whole(&self) -> bool {
-        true
-    }
-}
 
 impl Set {
     /// A set without members.
@@ -81,7 +61,7 @@ impl Set {
     /// What the rows of all members take, each so much beside its name.
     pub(super) fn row_bytes(&self, beside: usize) -> usize {
         let name_bytes = match &self.0 {
-            Form::List(members) => members.iter().map(|member| member.name.len()).sum(),
+            Form::List(members) => members.iter().map(Member::text_len).sum(),
             Form::Table { name_bytes, .. } => *name_bytes,
         };
         self.len() * beside + name_bytes
@@ -106,29 +86,27 @@ impl Set {
         }
     }
 
-    /// When `member`, which has this hash, ends; none, if it is not in the set.
-    pub(crate) fn expiry_of(&self, hash: u64, member: &[u8]) -> Option<Expiry> {
-        self.stamp_of(hash, member).map(Stamp::expiry)
+    /// When the member of this name ends; none, if it is not in the set.
+    pub(crate) fn expiry_of(&self, member: &Name<'_>) -> Option<Expiry> {
+        self.stamp_of(member).map(Stamp::expiry)
     }
 
     /// The same, and when it was written.
-    pub(super) fn stamp_of(&self, hash: u64, member: &[u8]) -> Option<Stamp> {
-        let is_it = |m: &Member| *m.name == *member;
+    pub(super) fn stamp_of(&self, member: &Name<'_>) -> Option<Stamp> {
         let found = match &self.0 {
-            Form::List(members) => members.iter().find(|m| is_it(m)),
-            Form::Table { members, .. } => members.get(hash, is_it),
+            Form::List(members) => members.iter().find(|m| m.is(member)),
+            Form::Table { members, .. } => members.get(member.hash(), |m| m.is(member)),
         };
-        found.map(|member| member.stamp)
+        found.map(Member::stamp)
     }
 
     /// Has a member be in the set, with this end and written in this lap.
-    pub(super) fn put(&mut self, hash: u64, member: &[u8], stamp: Stamp, hasher: &RandomState) {
-        let is_it = |m: &Member| *m.name == *member;
-        let new = || Member { name: member.into(), stamp };
+    pub(super) fn put(&mut self, member: &Name<'_>, stamp: Stamp, hasher: &RandomState) {
+        let new = || Member::new(member, stamp);
         match &mut self.0 {
             Form::List(members) => {
-                if let Some(member) = members.iter_mut().find(|m| is_it(m)) {
-                    member.stamp = stamp;
+                if let Some(found) = members.iter_mut().find(|m| m.is(member)) {
+                    found.set_stamp(stamp);
                 } else if members.len() < LIST_MEMBERS {
                     members.reserve_exact(1);
                     members.push(new());
@@ -136,29 +114,29 @@ impl Set {
                     let mut table = Box::new(Table::new());
                     let mut name_bytes = 0;
                     for member in members.drain(..).chain([new()]) {
-                        name_bytes += member.name.len();
-                        table.insert(hash_of(hasher, &member.name), member, |m| hash_of(hasher, &m.name));
+                        name_bytes += member.text_len();
+                        table.insert(member.hash(hasher), member, |m| m.hash(hasher));
                     }
                     self.0 = Form::Table { members: table, name_bytes };
                 }
             }
             Form::Table { members, name_bytes } => {
-                if members.update(hash, is_it, |member| member.stamp = stamp).is_none() {
-                    *name_bytes += member.len();
-                    members.insert(hash, new(), |m| hash_of(hasher, &m.name));
+                let set_stamp = |found: &mut Member| found.set_stamp(stamp);
+                if members.update(member.hash(), |m| m.is(member), set_stamp).is_none() {
+                    *name_bytes += member.text().len();
+                    members.insert(member.hash(), new(), |m| m.hash(hasher));
                 }
             }
         }
     }
 
     /// Says that a member was written in this lap.
-    pub(super) fn restamp(&mut self, hash: u64, member: &[u8], lap: Lap) {
-        let is_it = |m: &Member| *m.name == *member;
-        let restamp = |member: &mut Member| member.stamp = Stamp::new(member.expiry(), lap);
+    pub(super) fn restamp(&mut self, member: &Name<'_>, lap: Lap) {
+        let restamp = |found: &mut Member| found.set_stamp(Stamp::new(found.expiry(), lap));
         match &mut self.0 {
-            Form::List(members) => members.iter_mut().filter(|m| is_it(m)).for_each(restamp),
+            Form::List(members) => members.iter_mut().filter(|m| m.is(member)).for_each(restamp),
             Form::Table { members, .. } => {
-                members.update(hash, is_it, restamp);
+                members.update(member.hash(), |m| m.is(member), restamp);
             }
         }
     }
@@ -172,17 +150,16 @@ impl Set {
     }
 
     /// Takes a member out of the set, if it is there.
-    pub(crate) fn remove(&mut self, hash: u64, member: &[u8], hasher: &RandomState) {
-        let is_it = |m: &Member| *m.name == *member;
+    pub(crate) fn remove(&mut self, member: &Name<'_>, hasher: &RandomState) {
         match &mut self.0 {
             Form::List(members) => {
-                if let Some(place) = members.iter().position(is_it) {
+                if let Some(place) = members.iter().position(|m| m.is(member)) {
                     members.swap_remove(place);
                 }
             }
             Form::Table { members, name_bytes } => {
-                if members.remove(hash, is_it, |m| hash_of(hasher, &m.name)).is_some() {
-                    *name_bytes -= member.len();
+                if members.remove(member.hash(), |m| m.is(member), |m| m.hash(hasher)).is_some() {
+                    *name_bytes -= member.text().len();
                 }
             }
         }
@@ -199,9 +176,9 @@ impl Set {
         match &mut self.0 {
             Form::List(members) => members.extract_if(.., |m| m.expiry().is_due(now_ms)).for_each(take),
             Form::Table { members, name_bytes } => {
-                let hash_of = |m: &Member| hash_of(hasher, &m.name);
+                let hash_of = |m: &Member| m.hash(hasher);
                 let take = |member: Member| {
-                    *name_bytes -= member.name.len();
+                    *name_bytes -= member.text_len();
                     take(member);
                 };
                 members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, take);
@@ -212,7 +189,7 @@ impl Set {
     /// Some members from position `cursor` on, those included that are due, with their positions; and the position
     /// behind them.
     pub(crate) fn members_from(&self, cursor: u64, hasher: &RandomState) -> (Vec<(u64, &Member)>, u64) {
-        let hash_of = |member: &Member| hash_of(hasher, &member.name);
+        let hash_of = |member: &Member| member.hash(hasher);
         match &self.0 {
             Form::List(members) => {
                 let members = members.iter().map(|member| (position(hash_of(member)), member));
@@ -247,11 +224,11 @@ impl Set {
         (cursor, least): (u64, usize),
         now_ms: i64,
         hasher: &RandomState,
-        mut visit: impl FnMut(&[u8]),
+        mut visit: impl FnMut(NameView<'_>),
     ) -> Range<u64> {
         let mut visit = |member: &Member| {
             if !member.expiry().is_due(now_ms) {
-                visit(&member.name);
+                visit(member.view());
             }
         };
         match &self.0 {
@@ -259,16 +236,9 @@ impl Set {
                 members.iter().for_each(visit);
                 cursor..END
             }
-            Form::Table { members, .. } => {
-                members.scan(cursor, least, |m| hash_of(hasher, &m.name), &mut visit)
-            }
+            Form::Table { members, .. } => members.scan(cursor, least, |m| m.hash(hasher), &mut visit),
         }
     }
-}
-
-/// The hash of a key or a member. Slices, boxes and shared bytes of the same content have the same hash.
-pub(crate) fn hash_of(hasher: &RandomState, bytes: &[u8]) -> u64 {
-    hasher.hash_one(bytes)
 }
 
 #[cfg(test)]
@@ -280,16 +250,16 @@ mod tests {
     const NOW_MS: i64 = 1_000;
 
     fn members(set: &Set) -> BTreeSet<Vec<u8>> {
-        set.iter(NOW_MS).map(|member| member.name.to_vec()).collect()
+        set.iter(NOW_MS).map(|member| member.text().to_vec()).collect()
     }
 
     fn put(set: &mut Set, name: &str, expiry: Expiry, hasher: &RandomState) {
         let stamp = Stamp::new(expiry, Lap::default());
-        set.put(hash_of(hasher, name.as_bytes()), name.as_bytes(), stamp, hasher);
+        set.put(&Name::new(name.as_bytes(), hasher), stamp, hasher);
     }
 
     fn expiry_of(set: &Set, name: &str, hasher: &RandomState) -> Option<Expiry> {
-        set.expiry_of(hash_of(hasher, name.as_bytes()), name.as_bytes())
+        set.expiry_of(&Name::new(name.as_bytes(), hasher))
     }
 
     /// Numbered members, every other of which is due.
@@ -312,7 +282,7 @@ mod tests {
             assert_eq!(members(&set), names.iter().map(|name| name.clone().into_bytes()).collect());
             for name in &names {
                 assert_eq!(expiry_of(&set, name, &hasher), Some(Expiry::NEVER));
-                set.remove(hash_of(&hasher, name.as_bytes()), name.as_bytes(), &hasher);
+                set.remove(&Name::new(name.as_bytes(), &hasher), &hasher);
                 assert_eq!(expiry_of(&set, name, &hasher), None);
             }
             assert_eq!(set.len(), 0);
@@ -365,7 +335,7 @@ mod tests {
             let mut met = BTreeSet::new();
             let mut cursor = 0;
             while cursor < END {
-                let visit = |m: &[u8]| assert!(met.insert(m.to_vec()), "met twice");
+                let visit = |m: NameView<'_>| assert!(met.insert(m.text().to_vec()), "met twice");
                 cursor = set.scan((cursor, 1), NOW_MS, &hasher, visit).end;
             }
             assert_eq!(met, members(&set));

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 
 use super::WrongType;
-use super::keyspace::{Key, Keyspace, Value};
+use super::keyspace::{Key, Keyspace};
+use super::packing::Name;
 use super::set::Set;
 use super::view::View;
 use crate::effect::{ContainerId, Effect};
@@ -265,8 +266,8 @@ impl<'a> Staged<'a> {
         let mut added = 0;
         for member in members {
             let set = held.as_mut().map(Held::as_set).transpose()?;
-            let hash = base.hash(member);
-            let before = set.as_ref().and_then(|set| set.expiry_of(hash, member, now_ms));
+            let name = base.name(member);
+            let before = set.as_ref().and_then(|set| set.expiry_of(&name, now_ms));
             if before == Some(expiry) || !may(before) {
                 continue;
             }
@@ -276,7 +277,7 @@ impl<'a> Staged<'a> {
                 None if is_past => continue,
                 None => create_set(held, database, key, next_container, changes, len),
             };
-            if set.change(base, hash, member, before, (!is_past).then_some(expiry)) {
+            if set.change(base, (name.hash(), member), before, (!is_past).then_some(expiry)) {
                 let container = set.container;
                 let (key, member) = (key.clone(), member.clone());
                 changes.effects.push(if is_past {
@@ -323,9 +324,9 @@ impl<'a> Staged<'a> {
         let set = held.as_set()?;
         let before = changes.effects.len();
         for member in members {
-            let hash = base.hash(member);
-            let expiry = set.expiry_of(hash, member, now_ms);
-            if set.change(base, hash, member, expiry, None) {
+            let name = base.name(member);
+            let expiry = set.expiry_of(&name, now_ms);
+            if set.change(base, (name.hash(), member), expiry, None) {
                 changes.effects.push(Effect::MemberRemoved {
                     database,
                     container: set.container,
@@ -439,8 +440,8 @@ fn key_of<'s, 'a>(
     name: &Bytes,
     now_ms: i64,
 ) -> &'s mut StagedKey<'a> {
-    let hash = base.hash(name);
-    let entry = keys.entry(hash, |key| key.name == *name, |key| base.hash(&key.name));
+    let hash = base.name(name).hash();
+    let entry = keys.entry(hash, |key| key.name == *name, |key| base.name(&key.name).hash());
     let unchanged = || {
         let found = below.and_then(|database| base.get(database, name)).filter(|key| key.is_live(now_ms));
         StagedKey { name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
@@ -449,8 +450,8 @@ fn key_of<'s, 'a>(
 }
 
 impl<'a> StagedDatabase<'a> {
-    pub(super) fn get(&self, hash: u64, name: &[u8]) -> Option<&StagedKey<'a>> {
-        self.keys.find(hash, |key| *key.name == *name)
+    pub(super) fn get(&self, name: &Name<'_>) -> Option<&StagedKey<'a>> {
+        self.keys.find(name.hash(), |key| *key.name == *name.text())
     }
 
     /// The keys that changed and are there.
@@ -461,9 +462,9 @@ impl<'a> StagedDatabase<'a> {
 
 impl<'a> Held<'a> {
     fn unchanged(key: &'a Key, now_ms: i64) -> Self {
-        let value = match &key.value {
-            Value::String(string) => StagedValue::Unchanged(string),
-            Value::Set(container) => StagedValue::Set(StagedSet {
+        let value = match key.value.as_set() {
+            None => StagedValue::Unchanged(key.value.as_string().unwrap_or_default()),
+            Some(container) => StagedValue::Set(StagedSet {
                 container: container.id,
                 base: Some(&container.set),
                 members: HashTable::new(),
@@ -489,15 +490,15 @@ impl<'a> Held<'a> {
 }
 
 impl StagedSet<'_> {
-    pub(super) fn get(&self, hash: u64, member: &[u8]) -> Option<&StagedMember> {
-        self.members.find(hash, |staged| *staged.name == *member)
+    pub(super) fn get(&self, member: &Name<'_>) -> Option<&StagedMember> {
+        self.members.find(member.hash(), |staged| *staged.name == *member.text())
     }
 
     /// When a member ends; none, if it is not there.
-    pub(super) fn expiry_of(&self, hash: u64, member: &[u8], now_ms: i64) -> Option<Expiry> {
-        match self.get(hash, member) {
+    pub(super) fn expiry_of(&self, member: &Name<'_>, now_ms: i64) -> Option<Expiry> {
+        match self.get(member) {
             Some(staged) => staged.expiry,
-            None => self.base?.expiry_of(hash, member).filter(|expiry| !expiry.is_due(now_ms)),
+            None => self.base?.expiry_of(member).filter(|expiry| !expiry.is_due(now_ms)),
         }
     }
 
@@ -510,15 +511,14 @@ impl StagedSet<'_> {
     fn change(
         &mut self,
         base: &Keyspace,
-        hash: u64,
-        member: &Bytes,
+        (hash, member): (u64, &Bytes),
         before: Option<Expiry>,
         after: Option<Expiry>,
     ) -> bool {
         if before == after {
             return false;
         }
-        let hash_again = |staged: &StagedMember| base.hash(&staged.name);
+        let hash_again = |staged: &StagedMember| base.name(&staged.name).hash();
         self.members
             .entry(hash, |staged| staged.name == *member, hash_again)
             .and_modify(|staged| staged.expiry = after)

@@ -6,8 +6,8 @@
 //!            `-- split, next: 1 -----------------'         the others still by 2
 //! ```
 //!
-//! It is linear hashing: the entries lie in segments of some two hundred, each a small hash table, chosen by
-//! the low bits of the hash. When the segments are full on average, one more is appended and the entries of
+//! It is linear hashing: the entries lie in segments of some dozens ([`super::segment`]), chosen by the low
+//! bits of the hash. When the segments are full on average, one more is appended and the entries of
 //! just one other are shared out between the two; so an insertion moves a bounded number of entries, however
 //! many there are. When they are sparse, the last one is merged back.
 //!
@@ -33,16 +33,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use hashbrown::HashTable;
-
+use super::segment::{Ends, Segment, end_of};
 use crate::expiry::{Expires, Expiry};
 
 /// Mean entries of a segment above which the table grows by a segment.
-const SPLIT_ABOVE: usize = 192;
+const SPLIT_ABOVE: usize = 64;
 
 /// Mean entries of a segment below which the table shrinks by a segment: far enough from the other bound that
 /// adding and removing in turn doesn't split and merge in turn.
-const MERGE_BELOW: usize = 64;
+const MERGE_BELOW: usize = 21;
 
 /// Segments that there is room for, in multiples of those there are, before room is given back.
 const SHRINK_FACTOR: usize = 4;
@@ -72,23 +71,6 @@ pub(crate) struct Table<T> {
     latest: Expiry,
 }
 
-#[derive(Debug)]
-struct Segment<T> {
-    entries: HashTable<T>,
-    ends: Ends,
-}
-
-/// When the entries of a segment end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ends {
-    /// No entry ends before, not even a part of one.
-    first: Expiry,
-    /// So many end exactly then, and as a whole.
-    at_first: u32,
-    /// No other ends before, not even a part of one.
-    next: Expiry,
-}
-
 /// What becomes of an entry that a sweep looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -96,63 +78,6 @@ pub(crate) enum Fate {
     Keep,
     /// It is taken out.
     Remove,
-}
-
-impl Ends {
-    const NEVER: Self = Self { first: Expiry::NEVER, at_first: 0, next: Expiry::NEVER };
-
-    fn of<T: Expires>(entries: &HashTable<T>) -> Self {
-        let mut ends = Self::NEVER;
-        entries.iter().for_each(|entry| ends.add(end_of(entry)));
-        ends
-    }
-
-    /// An entry that ends so is there now.
-    fn add(&mut self, (expiry, is_whole): (Expiry, bool)) {
-        if expiry == Expiry::NEVER {
-            return;
-        }
-        if is_whole && expiry < self.first {
-            let next = if self.at_first == 0 { self.next } else { self.first };
-            *self = Self { first: expiry, at_first: 1, next };
-        } else if expiry < self.first {
-            *self = Self { first: expiry, at_first: 0, next: expiry };
-        } else if is_whole && expiry == self.first {
-            self.at_first += 1;
-        } else {
-            self.next = self.next.min(expiry);
-        }
-    }
-
-    /// An entry that ended so is there no longer. The moments stay: they are bounds.
-    fn remove(&mut self, (expiry, is_whole): (Expiry, bool)) {
-        if is_whole && expiry == self.first && expiry != Expiry::NEVER {
-            self.at_first -= 1;
-        }
-    }
-}
-
-/// When an entry, or a part of it, ends, and whether all of it does then.
-fn end_of<T: Expires>(entry: &T) -> (Expiry, bool) {
-    (entry.earliest(), entry.ends_whole())
-}
-
-impl<T> Segment<T> {
-    const fn new() -> Self {
-        Self { entries: HashTable::new(), ends: Ends::NEVER }
-    }
-
-    /// How many entries have ended, which `has_ended` tells of each.
-    fn count_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> usize {
-        let Ends { first, at_first, next } = self.ends;
-        if next.is_due(now_ms) {
-            self.entries.iter().filter(|entry| has_ended(entry)).count()
-        } else if first.is_due(now_ms) {
-            at_first as usize
-        } else {
-            0
-        }
-    }
 }
 
 impl<T: Expires> Table<T> {
@@ -168,7 +93,8 @@ impl<T: Expires> Table<T> {
 
     /// The entry with this hash that `is_it`.
     pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
-        self.segments.get(self.segment_of(hash))?.entries.find(within_segment(hash), is_it)
+        let segment = self.segments.get(self.segment_of(hash))?;
+        segment.find(hash, is_it).map(|place| &segment.entries()[place])
     }
 
     /// Changes the entry with this hash that `is_it`, if it is there, in what its hash does not depend on.
@@ -179,7 +105,9 @@ impl<T: Expires> Table<T> {
         change: impl FnOnce(&mut T) -> R,
     ) -> Option<R> {
         let segment = self.segment_of(hash);
-        let entry = self.segments.get_mut(segment)?.entries.find_mut(within_segment(hash), is_it)?;
+        let found = self.segments.get_mut(segment)?;
+        let place = found.find(hash, is_it)?;
+        let entry = found.entry_mut(place);
         let before = end_of(entry);
         let outcome = change(entry);
         let after = end_of(entry);
@@ -206,7 +134,7 @@ impl<T: Expires> Table<T> {
     /// Whether all entries have ended by now, which `has_ended` tells of each. It is known at once where that is so
     /// because the last end has come, and from the first few segments unless nearly all have ended.
     pub(crate) fn is_all_due(&self, now_ms: i64, has_ended: impl Fn(&T) -> bool) -> bool {
-        let is_all = |segment: &Segment<T>| segment.count_due(now_ms, &has_ended) == segment.entries.len();
+        let is_all = |segment: &Segment<T>| segment.count_due(now_ms, &has_ended) == segment.len();
         self.latest.is_due(now_ms) || self.segments.iter().all(is_all)
     }
 
@@ -225,16 +153,15 @@ impl<T: Expires> Table<T> {
             && let Some(segment) = self.first_due(now_ms)
         {
             *budget -= 1;
-            let entries = &mut self.segments[segment].entries;
-            let before = entries.len();
+            let segment_before = &self.segments[segment];
+            let (before, ends_before) = (segment_before.len(), segment_before.ends);
             let dead =
                 |entry: &mut T| entry.earliest().is_due(now_ms) && decide(entry, budget) == Fate::Remove;
-            entries.extract_if(dead).for_each(&mut take);
-            let removed = before - self.segments[segment].entries.len();
+            self.segments[segment].extract(dead, &mut take);
+            let removed = before - self.segments[segment].len();
             *budget = budget.saturating_sub(removed / REMOVED_AT_COST);
             self.len -= removed;
-            let ends = Ends::of(&self.segments[segment].entries);
-            self.change_ends(segment, |before| *before = ends);
+            self.reorder(segment, ends_before);
             self.shrink(&hash_of);
         }
     }
@@ -253,7 +180,7 @@ impl<T: Expires> Table<T> {
         if self.len >= self.segments.len() * SPLIT_ABOVE {
             self.split(&hash_of);
         }
-        self.place(hash, entry, &hash_of);
+        self.place(hash, entry);
         self.len += 1;
     }
 
@@ -265,8 +192,8 @@ impl<T: Expires> Table<T> {
         hash_of: impl Fn(&T) -> u64,
     ) -> Option<T> {
         let segment = self.segment_of(hash);
-        let found = self.segments.get_mut(segment)?.entries.find_entry(within_segment(hash), is_it).ok()?;
-        let (entry, _) = found.remove();
+        let found = self.segments.get_mut(segment)?;
+        let entry = found.remove(found.find(hash, is_it)?);
         self.len -= 1;
         self.change_ends(segment, |ends| ends.remove(end_of(&entry)));
         self.shrink(&hash_of);
@@ -275,7 +202,7 @@ impl<T: Expires> Table<T> {
 
     /// All entries, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.segments.iter().flat_map(|segment| &segment.entries)
+        self.segments.iter().flat_map(Segment::entries)
     }
 
     /// Visits the entries from position `cursor` on, in whole segments, until it has visited `least` or there
@@ -291,7 +218,7 @@ impl<T: Expires> Table<T> {
         let mut visited = 0;
         while end < END && visited < least.max(1) && !self.segments.is_empty() {
             let segment = self.segment_of(hash_at(end));
-            for entry in &self.segments[segment].entries {
+            for entry in self.segments[segment].entries() {
                 if position(hash_of(entry)) >= end {
                     visit(entry);
                     visited += 1;
@@ -307,7 +234,7 @@ impl<T: Expires> Table<T> {
     pub(crate) fn segment_from(&self, cursor: u64, hash_of: impl Fn(&T) -> u64) -> (Vec<(u64, &T)>, u64) {
         let segment = self.segment_of(hash_at(cursor));
         let Some(found) = self.segments.get(segment) else { return (Vec::new(), END) };
-        let entries = found.entries.iter().map(|entry| (position(hash_of(entry)), entry));
+        let entries = found.entries().iter().map(|entry| (position(hash_of(entry)), entry));
         (entries.filter(|(at, _)| *at >= cursor).collect(), self.range_end(segment, cursor))
     }
 
@@ -320,10 +247,10 @@ impl<T: Expires> Table<T> {
             return None;
         }
         loop {
-            let segment = &self.segments[fastrand::usize(..self.segments.len())].entries;
+            let segment = self.segments[fastrand::usize(..self.segments.len())].entries();
             let place = fastrand::usize(..longest);
             if place < segment.len() {
-                return segment.iter().nth(place);
+                return segment.get(place);
             }
         }
     }
@@ -352,11 +279,12 @@ impl<T: Expires> Table<T> {
             return;
         }
         let old = new & !(1 << new.ilog2());
-        self.change_ends(old, |ends| *ends = Ends::NEVER);
-        let sharing = std::mem::take(&mut self.segments[old].entries);
-        self.segments[old].entries.reserve(sharing.len() / 2, |_| 0);
-        self.segments[new].entries.reserve(sharing.len() / 2, |_| 0);
-        self.place_all(sharing, hash_of);
+        let ends_before = self.segments[old].ends;
+        let mut splitting = std::mem::replace(&mut self.segments[old], Segment::new());
+        self.segments[new] = splitting.split(hash_of, |hash| self.segment_of(hash) == new);
+        self.segments[old] = splitting;
+        self.reorder(old, ends_before);
+        self.reorder(new, Ends::NEVER);
     }
 
     /// Gives back what the entries no longer need, a few segments at most.
@@ -372,25 +300,20 @@ impl<T: Expires> Table<T> {
     fn merge(&mut self, hash_of: &impl Fn(&T) -> u64) {
         self.change_ends(self.segments.len() - 1, |ends| *ends = Ends::NEVER);
         let Some(last) = self.segments.pop() else { return };
-        self.place_all(last.entries, hash_of);
+        for entry in last.into_entries() {
+            self.place(hash_of(&entry), entry);
+        }
         if self.segments.capacity() > self.segments.len() * SHRINK_FACTOR {
             self.segments.shrink_to(self.segments.len() * 2);
         }
     }
 
-    /// Puts entries that lie in no segment where they belong.
-    fn place_all(&mut self, entries: HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
-        for entry in entries {
-            self.place(hash_of(&entry), entry, hash_of);
-        }
-    }
-
-    fn place(&mut self, hash: u64, entry: T, hash_of: &impl Fn(&T) -> u64) {
+    /// Puts an entry that lies in no segment where it belongs.
+    fn place(&mut self, hash: u64, entry: T) {
         let segment = self.segment_of(hash);
         let end = end_of(&entry);
         self.note_latest(end);
-        let entries = &mut self.segments[segment].entries;
-        entries.insert_unique(within_segment(hash), entry, |e| within_segment(hash_of(e)));
+        self.segments[segment].push(hash, entry);
         self.change_ends(segment, |ends| ends.add(end));
     }
 
@@ -400,22 +323,21 @@ impl<T: Expires> Table<T> {
 
     fn change_ends(&mut self, segment: usize, change: impl FnOnce(&mut Ends)) {
         let ends = &mut self.segments[segment].ends;
-        let before = ends.first;
+        let before = *ends;
         change(ends);
-        let first = ends.first;
-        if first != before {
-            self.expiring.remove(&(before, Reverse(segment as u32)));
+        self.reorder(segment, before);
+    }
+
+    /// Has a segment, of which the ends were these, stand where its first belongs.
+    fn reorder(&mut self, segment: usize, before: Ends) {
+        let first = self.segments[segment].ends.first;
+        if first != before.first {
+            self.expiring.remove(&(before.first, Reverse(segment as u32)));
             if first != Expiry::NEVER {
                 self.expiring.insert((first, Reverse(segment as u32)));
             }
         }
     }
-}
-
-/// The hash by which a segment orders its entries: the low bits, which chose the segment, are the same in all
-/// of them and must not decide again.
-fn within_segment(hash: u64) -> u64 {
-    hash.rotate_right(32)
 }
 
 /// Where an entry with this hash comes in a walk.
@@ -468,17 +390,17 @@ mod tests {
     }
 
     fn assert_invariants(table: &Table<u64>) {
-        let entries: usize = table.segments.iter().map(|segment| segment.entries.len()).sum();
+        let entries: usize = table.segments.iter().map(Segment::len).sum();
         assert_eq!(entries, table.len());
         assert_eq!(table.segments.is_empty(), table.len() == 0);
         for (index, segment) in table.segments.iter().enumerate() {
-            for entry in &segment.entries {
+            for entry in segment.entries() {
                 assert_eq!(table.segment_of(hash_of(entry)), index);
             }
             let Ends { first, at_first, next } = segment.ends;
             let is_first = |entry: &&u64| entry.earliest() == first && first != Expiry::NEVER;
-            assert_eq!(segment.entries.iter().filter(is_first).count(), at_first as usize);
-            let mut others = segment.entries.iter().filter(|entry| !is_first(entry));
+            assert_eq!(segment.entries().iter().filter(is_first).count(), at_first as usize);
+            let mut others = segment.entries().iter().filter(|entry| !is_first(entry));
             assert!(first <= next && others.all(|entry| entry.earliest() >= next));
             let is_expiring = first != Expiry::NEVER;
             assert_eq!(table.expiring.contains(&(first, Reverse(index as u32))), is_expiring);
@@ -656,7 +578,7 @@ mod tests {
                 hashed.set(hashed.get() + 1);
                 hash_of(entry)
             };
-            let longest = table.segments.iter().map(|segment| segment.entries.len()).max().unwrap_or(0);
+            let longest = table.segments.iter().map(Segment::len).max().unwrap_or(0);
             table.insert(hash_of(&entry), entry, counting);
             // Each entry of the segment that is split once, and once more where its part grows.
             assert!(hashed.get() <= 2 * longest, "{} entries hashed for {entry}", hashed.get());
@@ -669,7 +591,7 @@ mod tests {
         for entry in 0..100_000 {
             insert(&mut table, entry);
         }
-        let longest = table.segments.iter().map(|segment| segment.entries.len()).max().unwrap();
+        let longest = table.segments.iter().map(Segment::len).max().unwrap();
         assert!(longest < SPLIT_ABOVE * 4, "{longest} entries");
     }
 

@@ -4,7 +4,9 @@
 use std::cell::Cell;
 
 use super::WrongType;
-use super::keyspace::{Key, Keyspace, Value};
+use super::entry::{self, Entry};
+use super::keyspace::{Key, Keyspace};
+use super::packing::NameView;
 use super::set::{Member, Set};
 use super::staged::{Held, StagedDatabase, StagedSet, StagedValue, is_in_step};
 use super::table::END;
@@ -84,11 +86,12 @@ impl KeyView<'_> {
             ValueView::String(string) => string.len(),
             ValueView::Set(set) => {
                 let some = set.members().take(samples);
-                let (count, bytes) = some.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + member.len()));
-                set.len() * (size_of::<Member>() + bytes / count.max(1))
+                let (count, bytes) =
+                    some.fold((0, 0), |(n, sum), (member, _)| (n + 1, sum + entry::weight(member)));
+                set.len() * bytes / count.max(1)
             }
         };
-        size_of::<Key>() + name.len() + value
+        size_of::<Key>() - size_of::<Entry>() + entry::weight(NameView::plain(name)) + value
     }
 }
 
@@ -157,7 +160,7 @@ impl<'a> View<'a> {
     /// If there are too many walks.
     pub fn walk(&self, database: u8, key: &[u8], least: usize) -> Result<Option<Walk>, TooManyWalks> {
         let found = self.base.get(database, key).filter(|found| found.is_live(self.now_ms));
-        let Some(Key { value: Value::Set(container), .. }) = found else { return Ok(None) };
+        let Some(container) = found.and_then(|key| key.value.as_set()) else { return Ok(None) };
         if !self.staged.is_empty() || container.set.len() < least {
             return Ok(None);
         }
@@ -182,13 +185,13 @@ impl<'a> View<'a> {
 
     fn find(&self, database: u8, name: &[u8]) -> Option<KeyView<'a>> {
         let staged = self.staged_database(database);
-        if let Some(staged) = staged.and_then(|staged| staged.get(self.base.hash(name), name)) {
+        if let Some(staged) = staged.and_then(|staged| staged.get(&self.base.name(name))) {
             return staged.held.as_ref().map(|held| self.held(held));
         }
         let found = self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?;
-        let value = match &found.value {
-            Value::String(string) => ValueView::String(string),
-            Value::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
+        let value = match found.value.as_set() {
+            Some(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
+            None => ValueView::String(found.value.as_string().unwrap_or_default()),
         };
         Some(KeyView { expiry: found.expiry(), value })
     }
@@ -222,11 +225,11 @@ impl<'a> View<'a> {
     }
 
     /// The keys of a database, in no order.
-    pub fn keys(&self, database: u8) -> impl Iterator<Item = &'a [u8]> {
+    pub fn keys(&self, database: u8) -> impl Iterator<Item = NameView<'a>> {
         let base = self.below(database).map(|below| self.base.keys(below, self.now_ms));
-        let unchanged = base.into_iter().flatten().filter(move |key| self.is_unchanged(database, key));
+        let unchanged = base.into_iter().flatten().filter(move |key| self.is_unchanged(database, *key));
         let staged = self.staged_database(database).into_iter();
-        unchanged.chain(staged.flat_map(StagedDatabase::present).map(|key| &*key.name))
+        unchanged.chain(staged.flat_map(StagedDatabase::present).map(|key| NameView::plain(&key.name)))
     }
 
     /// Visits keys from `cursor` on until it has visited `least` or there are no more.
@@ -238,17 +241,15 @@ impl<'a> View<'a> {
     ) -> NextCursor {
         let step = match self.below(database) {
             Some(below) => self.base.scan_keys(below, (cursor, least), |key| {
-                if key.is_live(self.now_ms) && self.is_unchanged(database, &key.name) {
-                    visit(
-                        &key.name,
-                        if matches!(key.value, Value::Set(_)) { Type::Set } else { Type::String },
-                    );
+                let name = key.entry.text();
+                if key.is_live(self.now_ms) && self.is_unchanged(database, key.entry.view()) {
+                    visit(&name, if key.value.as_set().is_some() { Type::Set } else { Type::String });
                 }
             }),
             None => cursor..END,
         };
         for key in self.staged_database(database).into_iter().flat_map(StagedDatabase::present) {
-            if is_in_step(self.base.hash(&key.name), &step)
+            if is_in_step(self.base.name(&key.name).hash(), &step)
                 && let Some(held) = &key.held
             {
                 visit(&key.name, self.held(held).value.type_of());
@@ -259,11 +260,11 @@ impl<'a> View<'a> {
 
     /// A key of the database, each with the same chance.
     #[must_use]
-    pub fn random_key(&self, database: u8) -> Option<&'a [u8]> {
+    pub fn random_key(&self, database: u8) -> Option<NameView<'a>> {
         if self.staged_database(database).is_none() {
             let draw = || self.base.random_key(database).filter(|key| key.is_live(self.now_ms));
             if let Some(key) = std::iter::repeat_with(draw).take(DRAWS).flatten().next() {
-                return Some(&key.name);
+                return Some(key.entry.view());
             }
         }
         let len = self.len(database);
@@ -279,8 +280,9 @@ impl<'a> View<'a> {
         self.staged_database(database).map_or(Some(database), |staged| staged.base)
     }
 
-    fn is_unchanged(&self, database: u8, key: &[u8]) -> bool {
-        self.staged_database(database).is_none_or(|staged| staged.get(self.base.hash(key), key).is_none())
+    fn is_unchanged(&self, database: u8, key: NameView<'_>) -> bool {
+        let is_in = |staged: &StagedDatabase<'_>| staged.get(&self.base.name(&key.text())).is_some();
+        !self.staged_database(database).is_some_and(is_in)
     }
 }
 
@@ -313,25 +315,25 @@ impl<'a> SetView<'a> {
     /// When `member` ends; none, if it is not in the set.
     #[must_use]
     pub fn expiry_of(&self, member: &[u8]) -> Option<Expiry> {
-        let hash = self.keyspace.hash(member);
+        let member = self.keyspace.name(member);
         match self.staged {
-            Some(staged) => staged.expiry_of(hash, member, self.now_ms),
-            None => self.base?.expiry_of(hash, member).filter(|expiry| !expiry.is_due(self.now_ms)),
+            Some(staged) => staged.expiry_of(&member, self.now_ms),
+            None => self.base?.expiry_of(&member).filter(|expiry| !expiry.is_due(self.now_ms)),
         }
     }
 
     /// The members and when they end, in no order.
-    pub fn members(&self) -> impl Iterator<Item = (&'a [u8], Expiry)> {
+    pub fn members(&self) -> impl Iterator<Item = (NameView<'a>, Expiry)> {
         let base = self.base.into_iter().flat_map(|base| base.iter(self.now_ms));
-        let unchanged = base.filter(|member| self.is_unchanged(&member.name));
+        let unchanged = base.filter(|member| self.is_unchanged(member.view()));
         let changed = self.staged.into_iter().flat_map(StagedSet::present);
-        let unchanged = unchanged.map(|member| (&*member.name, member.expiry()));
-        unchanged.chain(changed.map(|(name, expiry)| (&**name, expiry)))
+        let unchanged = unchanged.map(|member| (member.view(), member.expiry()));
+        unchanged.chain(changed.map(|(name, expiry)| (NameView::plain(name), expiry)))
     }
 
     /// A member, each with the same chance.
     #[must_use]
-    pub fn random_member(&self) -> Option<&'a [u8]> {
+    pub fn random_member(&self) -> Option<NameView<'a>> {
         self.draw().or_else(|| {
             let len = self.len();
             if len == 0 { None } else { self.members().nth(fastrand::usize(..len)).map(|(member, _)| member) }
@@ -339,16 +341,16 @@ impl<'a> SetView<'a> {
     }
 
     /// A member, if one is found without a walk.
-    fn draw(&self) -> Option<&'a [u8]> {
+    fn draw(&self) -> Option<NameView<'a>> {
         let base = self.base.filter(|_| self.staged.is_none())?;
         let draw = || base.random().filter(|member| !member.expiry().is_due(self.now_ms));
-        std::iter::repeat_with(draw).take(DRAWS).flatten().next().map(|member| &*member.name)
+        std::iter::repeat_with(draw).take(DRAWS).flatten().next().map(Member::view)
     }
 
     /// Members without end, each drawn with the same chance from all; none, if there are none. Where drawing one would
     /// take a walk, there is one walk for all.
-    pub fn random_members(&self) -> impl Iterator<Item = &'a [u8]> {
-        let mut all: Option<Vec<&'a [u8]>> = None;
+    pub fn random_members(&self) -> impl Iterator<Item = NameView<'a>> {
+        let mut all: Option<Vec<NameView<'a>>> = None;
         std::iter::from_fn(move || {
             let drawn = if all.is_none() { self.draw() } else { None };
             drawn.or_else(|| {
@@ -363,21 +365,22 @@ impl<'a> SetView<'a> {
         let step = match self.base {
             Some(base) => self.keyspace.scan_members(base, (cursor, least), self.now_ms, |member| {
                 if self.is_unchanged(member) {
-                    visit(member);
+                    visit(&member.text());
                 }
             }),
             None => cursor..END,
         };
         for (member, _) in self.staged.into_iter().flat_map(StagedSet::present) {
-            if is_in_step(self.keyspace.hash(member), &step) {
+            if is_in_step(self.keyspace.name(member).hash(), &step) {
                 visit(member);
             }
         }
         next_cursor(step.end)
     }
 
-    fn is_unchanged(&self, member: &[u8]) -> bool {
-        self.staged.is_none_or(|staged| staged.get(self.keyspace.hash(member), member).is_none())
+    fn is_unchanged(&self, member: NameView<'_>) -> bool {
+        let is_in = |staged: &StagedSet<'_>| staged.get(&self.keyspace.name(&member.text())).is_some();
+        !self.staged.is_some_and(is_in)
     }
 }
 

@@ -115,19 +115,20 @@ impl Running {
         let view = View::committed(&keyspace, 1);
         let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
         let mut all = Vec::new();
-        for name in view.keys(0) {
-            let found = view.key(0, name).unwrap();
+        for name in view.keys(0).map(|name| name.text()) {
+            let found = view.key(0, &name).unwrap();
             let value = match found.value {
                 ValueView::String(string) => show(string),
                 ValueView::Set(set) => {
-                    let member =
-                        |(member, expiry): (&[u8], Expiry)| format!("{}~{:?}", show(member), expiry.ms());
-                    let mut members: Vec<_> = set.members().map(member).collect();
+                    let members = set.members();
+                    let members =
+                        members.map(|(name, expiry)| format!("{}~{:?}", show(&name.text()), expiry.ms()));
+                    let mut members: Vec<_> = members.collect();
                     members.sort();
                     members.join(",")
                 }
             };
-            all.push(format!("0 {} {value} {:?}", show(name), found.expiry.ms()));
+            all.push(format!("0 {} {value} {:?}", show(&name), found.expiry.ms()));
         }
         all.sort();
         all

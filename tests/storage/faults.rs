@@ -222,12 +222,12 @@ fn state_of(store: &Store) -> State {
     let (keyspace, mut state) = (store.read(), State::new());
     let view = View::committed(&keyspace, now_ms());
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    for key in view.keys(0) {
-        match view.key(0, key).unwrap().value {
-            ValueView::String(string) => place(&mut state, text(key), None, text(string)),
+    for key in view.keys(0).map(|key| key.text()) {
+        match view.key(0, &key).unwrap().value {
+            ValueView::String(string) => place(&mut state, text(&key), None, text(string)),
             ValueView::Set(set) => {
                 for (member, _) in set.members() {
-                    place(&mut state, text(key), Some(text(member)), String::new());
+                    place(&mut state, text(&key), Some(text(&member.text())), String::new());
                 }
             }
         }

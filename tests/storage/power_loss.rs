@@ -287,12 +287,16 @@ fn found(store: &Store, connection: usize) -> Found {
     let mut state = State::new();
     for key in [SHARED_KEY.to_owned(), own_key(connection), ending_key(connection)] {
         let Some(set) = view.set(0, key.as_bytes()).unwrap() else { continue };
-        let members = set.members().map(|(member, expiry)| (text(member), expiry));
+        let members = set.members().map(|(member, expiry)| (text(&member.text()), expiry));
         let mine = members.filter(|(member, _)| member.starts_with(&format!("{connection} ")));
         state.extend(mine.map(|(member, expiry)| ((key.clone(), Some(member)), held(String::new(), expiry))));
     }
     let prefixes = ["string", "ending"].map(|kind| format!("{kind} {connection} "));
-    for name in view.keys(0).map(text).filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))) {
+    for name in view
+        .keys(0)
+        .map(|key| text(&key.text()))
+        .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+    {
         let key = view.key(0, name.as_bytes()).unwrap();
         let ValueView::String(string) = key.value else { panic!("{name} is a set") };
         state.insert((name, None), held(text(string), key.expiry));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::expiry::Expiry;
 use crate::op::ExpireConditions;
 use crate::reply::{Error, Reply};
-use crate::store::{Staged, ValueView};
+use crate::store::{NameView, Staged, ValueView};
 
 pub(super) fn expire(
     staged: &mut Staged<'_>,
@@ -81,7 +81,8 @@ pub(super) fn copy(
             staged.set_string(to, destination, string, expiry);
         }
         ValueView::Set(set) => {
-            let copied = |(member, expiry)| (Bytes::copy_from_slice(member), expiry);
+            let copied =
+                |(member, expiry): (NameView<'_>, _)| (Bytes::copy_from_slice(&member.text()), expiry);
             let members: Vec<_> = set.members().map(copied).collect();
             staged.replace_set(to, destination, &members, expiry);
         }

@@ -60,7 +60,7 @@ pub(super) fn spop(
     let popped = match staged.view().set(database, key)? {
         // All: the key goes, and its members need not be named one by one.
         Some(set) if count.is_some_and(|count| count >= set.len()) => {
-            let popped = set.members().map(|(member, _)| member).collect();
+            let popped = set.members().map(|(member, _)| member.text()).collect();
             staged.remove_key(database, key);
             return Ok(Reply::StringSet(popped));
         }
@@ -78,21 +78,23 @@ pub(super) fn spop(
 /// same on every machine.
 fn choose(set: &SetView<'_>, count: usize, drawn: &[Bytes], seed: u64) -> Vec<Bytes> {
     if count >= set.len() {
-        return set.members().map(|(member, _)| Bytes::copy_from_slice(member)).collect();
+        return set.members().map(|(member, _)| Bytes::copy_from_slice(&member.text())).collect();
     }
     let mut chosen: Vec<Bytes> =
         drawn.iter().filter(|member| set.contains(member)).take(count).cloned().collect();
     if chosen.len() < count {
         let taken: AHashSet<&[u8]> = chosen.iter().map(|member| &**member).collect();
-        let others = set.members().map(|(member, _)| member).filter(|member| !taken.contains(member));
-        let mut others: Vec<_> = others.map(|member| (place_in_order(seed, member), member)).collect();
+        let others =
+            set.members().map(|(member, _)| member).filter(|member| !taken.contains(&*member.text()));
+        let mut others: Vec<_> =
+            others.map(|member| (place_in_order(seed, &member.text()), member)).collect();
         let missing = count - chosen.len();
         if missing < others.len() {
             others.select_nth_unstable(missing);
             others.truncate(missing);
         }
         others.sort_unstable();
-        chosen.extend(others.into_iter().map(|(_, member)| Bytes::copy_from_slice(member)));
+        chosen.extend(others.into_iter().map(|(_, member)| Bytes::copy_from_slice(&member.text())));
     }
     chosen
 }
@@ -137,7 +139,7 @@ pub(super) fn sstore(
         let view = staged.view();
         let sets = keys.iter().map(|key| view.set(database, key)).collect::<Result<Vec<_>, _>>()?;
         let found = combine(operation, &sets, usize::MAX);
-        found.into_iter().map(|(member, expiry)| (Bytes::copy_from_slice(member), expiry)).collect()
+        found.into_iter().map(|(member, expiry)| (Bytes::copy_from_slice(&member.text()), expiry)).collect()
     };
     staged.replace_set(database, destination, &members, Expiry::NEVER);
     Ok(Reply::count(members.len()))
