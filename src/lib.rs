@@ -43,7 +43,7 @@
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
-//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`uuid`] packs what most tokens' ids are, [`seldom`] keeps clients from
+//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
 //! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
@@ -103,4 +103,3 @@ pub mod slowlog;
 pub mod stats;
 pub mod store;
 pub mod tool;
-pub mod uuid;

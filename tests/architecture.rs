@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "journal",
         &[
             "command", "store", "pubsub", "stats", "latency", "op", "effect", "expiry", "request", "reply",
-            "limits", "uuid",
+            "limits",
         ],
     ),
     (
@@ -69,7 +69,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("memory", &[]),
     ("seldom", &["limits"]),
     ("reply", &["limits"]),
-    ("uuid", &[]),
 ];
 
 /// A crate, and the only place that may name it.

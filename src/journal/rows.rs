@@ -16,8 +16,9 @@ use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{Keyspace, ROW_BYTES, Removed, UNPLACED};
-use crate::uuid;
+use crate::store::{
+    Keyspace, ROW_BYTES, Removed, UNPLACED, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid,
+};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -91,7 +92,7 @@ pub(super) enum Content<'a> {
     /// Where not.
     Blob(&'a [u8]),
     /// The text of a UUID, as its bytes.
-    Uuid([u8; uuid::BYTES]),
+    Uuid([u8; UUID_BYTES]),
 }
 
 impl<'a> Content<'a> {
@@ -104,7 +105,7 @@ impl<'a> Content<'a> {
 
     /// The same of the name of a key or a member.
     fn name(bytes: &'a [u8]) -> Self {
-        uuid::pack(bytes).map_or_else(|| Self::of(bytes), Self::Uuid)
+        pack_uuid(bytes).map_or_else(|| Self::of(bytes), Self::Uuid)
     }
 
     /// A name of which the row says that it is packed.
@@ -128,7 +129,7 @@ impl<'a> Content<'a> {
     fn given(self) -> Given<'a> {
         match self {
             Self::Text(bytes) | Self::Blob(bytes) => Given::There(bytes),
-            Self::Uuid(packed) => Given::Uuid(uuid::unpack(&packed)),
+            Self::Uuid(packed) => Given::Uuid(unpack_uuid(&packed)),
         }
     }
 }
@@ -149,7 +150,7 @@ pub(super) enum Given<'a> {
     /// They stand in the row.
     There(&'a [u8]),
     /// What stands there is shorter.
-    Uuid([u8; uuid::TEXT_BYTES]),
+    Uuid([u8; UUID_TEXT_BYTES]),
 }
 
 impl Deref for Given<'_> {

@@ -14,7 +14,6 @@ use crate::op::Change;
 use crate::reply::Error;
 use crate::stats::now_ms;
 use crate::store::ValueView;
-use crate::uuid;
 
 struct Server {
     journal: Journal,
@@ -197,7 +196,7 @@ async fn the_views_say_what_is_revoked_and_what_happened() {
 async fn a_uuid_stands_in_the_file_as_its_bytes_and_is_shown_as_its_text() {
     let uuid = |member: char| format!("01234567-89ab-cdef-fedc-ba987654321{member}");
     let (first, second, shouted) = (uuid('0'), uuid('1'), uuid('0').to_uppercase());
-    let bytes = uuid::pack(first.as_bytes()).unwrap();
+    let bytes = crate::store::pack_uuid(first.as_bytes()).unwrap();
     let (_folder, path) = folder();
     let server = Server::at(&path).await;
     let members = [first.as_bytes(), second.as_bytes(), shouted.as_bytes(), &bytes];
