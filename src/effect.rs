@@ -115,6 +115,54 @@ pub enum Effect<B> {
     },
 }
 
+impl<B> Effect<B> {
+    /// The same, with its bytes in other hands.
+    pub fn map<'a, C>(&'a self, mut hold: impl FnMut(&'a B) -> C) -> Effect<C> {
+        match self {
+            Self::StringSet { database, key, value, expiry } => {
+                Effect::StringSet { database: *database, key: hold(key), value: hold(value), expiry: *expiry }
+            }
+            Self::SetCreated { database, container, key, expiry } => Effect::SetCreated {
+                database: *database,
+                container: *container,
+                key: hold(key),
+                expiry: *expiry,
+            },
+            Self::SetMoved { from_database, from, database, container, key, expiry } => Effect::SetMoved {
+                from_database: *from_database,
+                from: hold(from),
+                database: *database,
+                container: *container,
+                key: hold(key),
+                expiry: *expiry,
+            },
+            Self::KeyExpiry { database, key, expiry } => {
+                Effect::KeyExpiry { database: *database, key: hold(key), expiry: *expiry }
+            }
+            Self::KeyRemoved { database, container, key } => {
+                Effect::KeyRemoved { database: *database, container: *container, key: hold(key) }
+            }
+            Self::MemberSet { database, container, key, member, expiry } => Effect::MemberSet {
+                database: *database,
+                container: *container,
+                key: hold(key),
+                member: hold(member),
+                expiry: *expiry,
+            },
+            Self::MemberRemoved { database, container, key, member } => Effect::MemberRemoved {
+                database: *database,
+                container: *container,
+                key: hold(key),
+                member: hold(member),
+            },
+            Self::DatabaseFlushed { database } => Effect::DatabaseFlushed { database: *database },
+            Self::DatabasesSwapped { first, second } => {
+                Effect::DatabasesSwapped { first: *first, second: *second }
+            }
+        }
+    }
+}
+
 impl<B: AsRef<[u8]>> Effect<B> {
     /// What it takes in memory: itself, and the names and the string that it has.
     pub fn bytes(&self) -> usize {

@@ -178,6 +178,17 @@ pub const PAGES_GIVEN_BACK: u64 = 128;
 /// written.
 pub const TIMESTAMP_ROWS: usize = 256;
 
+/// Chunks of rows that are on their way from the thread that reads them at start to the one that applies them: enough that
+/// neither waits for the other's turns.
+pub const REPLAY_CHUNKS: usize = 8;
+
+/// Entries of a chunk.
+pub const REPLAY_CHUNK_ENTRIES: usize = 1024;
+
+/// What the names and strings in a chunk take at most, unless one row alone has more: that is read when all before it
+/// are applied.
+pub const REPLAY_CHUNK_BYTES: usize = 128 * 1024;
+
 /// Transactions at the end of the write-ahead log that may not be synced yet where commits are: the one at hand. Whoever
 /// commits something unsynced, because no client waits for it, has to raise this; what is lost of so many transactions
 /// can't be told from what a power cut tears.
@@ -223,3 +234,5 @@ const _: () = assert!(QUEUED_BYTES < u32::MAX as usize, "permits are counted in 
 const _: () = assert!(BATCH_REPLY_BYTES < COMMIT_BYTES);
 const _: () = assert!(LEAST_REQUEST_BYTES > LINE_BYTES && LEAST_REQUEST_BYTES <= ARGUMENT_BYTES);
 const _: () = assert!(DATABASES as usize <= 64);
+const _: () =
+    assert!(REPLAY_CHUNK_BYTES + 2 * ARGUMENT_BYTES < u32::MAX as usize, "a place in a chunk is a u32");

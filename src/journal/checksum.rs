@@ -15,9 +15,11 @@
 //! [`TIMESTAMP_ROWS`]: crate::limits::TIMESTAMP_ROWS
 
 use crc32fast::Hasher;
-use rusqlite::types::ValueRef;
 
-use super::rows::Columns;
+use super::rows::{Columns, Content};
+
+/// What is gathered of rows before it is taken into their checksum: a group of short ones.
+const GATHERED_BYTES: usize = 16 * 1024;
 
 /// The CRC-32 (that of Ethernet and zip) of some rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,37 +31,86 @@ impl From<Checksum> for i64 {
     }
 }
 
+/// The first bytes of a row that its checksum is made of.
+type Head = [u8; 36];
+
 impl Checksum {
     /// Takes in the next row.
     pub(super) fn add(&mut self, sequence: i64, row: &Columns<'_>) {
-        // What a number may be in a row that is read at all tells the absent from the present.
-        let numbers = [sequence, row.container.unwrap_or(i64::MIN), row.time_ms.unwrap_or(i64::MIN)];
-        let (key_type, key) = parts(row.key);
-        let (value_type, value) = parts(row.value);
-        let mut fixed = [0; 36];
-        for (place, number) in fixed.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        fixed[24..28].copy_from_slice(&[
-            row.effect as u8,
-            row.space.map_or(u8::MAX, |space| space as u8),
-            key_type,
-            value_type,
-        ]);
-        fixed[28..32].copy_from_slice(&(key.len() as u32).to_le_bytes());
-        fixed[32..].copy_from_slice(&(value.len() as u32).to_le_bytes());
+        let (head, key, value) = bytes_of(sequence, row);
+        self.take_in(&[&head, key, value]);
+    }
+
+    fn take_in(&mut self, parts: &[&[u8]]) {
         let mut hasher = Hasher::new_with_initial(self.0);
-        for bytes in [&fixed[..], key, value] {
-            hasher.update(bytes);
-        }
+        parts.iter().for_each(|bytes| hasher.update(bytes));
         self.0 = hasher.finalize();
     }
 }
 
-fn parts(value: Option<ValueRef<'_>>) -> (u8, &[u8]) {
-    match value {
-        Some(ValueRef::Text(bytes)) => (1, bytes),
-        Some(ValueRef::Blob(bytes)) => (2, bytes),
-        _ => (0, &[]),
+/// The checksum of rows that are read one behind the other. Their bytes are gathered, since many cost a tenth of what the
+/// same cost row by row: 3 ns a row, where that was 35.
+#[derive(Debug, Default)]
+pub(super) struct Summing {
+    sum: Checksum,
+    /// What is not taken in yet.
+    gathered: Vec<u8>,
+}
+
+impl Summing {
+    /// Takes in the next row.
+    pub(super) fn add(&mut self, sequence: i64, row: &Columns<'_>) {
+        let (head, key, value) = bytes_of(sequence, row);
+        if head.len() + key.len() + value.len() > GATHERED_BYTES - self.gathered.len() {
+            self.sum.take_in(&[&self.gathered, &head, key, value]);
+            self.gathered.clear();
+            return;
+        }
+        for bytes in [&head, key, value] {
+            self.gathered.extend_from_slice(bytes);
+        }
+    }
+
+    /// The checksum of all rows so far.
+    pub(super) fn checksum(&self) -> Checksum {
+        let mut sum = self.sum;
+        sum.take_in(&[&self.gathered]);
+        sum
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(&mut self) {
+        self.sum = Checksum::default();
+        self.gathered.clear();
+    }
+}
+
+/// What the checksum of a row is made of.
+fn bytes_of<'a>(sequence: i64, row: &'a Columns<'_>) -> (Head, &'a [u8], &'a [u8]) {
+    // What a number may be in a row that is read at all tells the absent from the present.
+    let numbers = [sequence, row.container.unwrap_or(i64::MIN), row.time_ms.unwrap_or(i64::MIN)];
+    let (key_type, key) = parts(row.key.as_ref());
+    let (value_type, value) = parts(row.value.as_ref());
+    let mut fixed: Head = [0; 36];
+    for (place, number) in fixed.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    fixed[24..28].copy_from_slice(&[
+        row.effect as u8,
+        row.space.map_or(u8::MAX, |space| space as u8),
+        key_type,
+        value_type,
+    ]);
+    fixed[28..32].copy_from_slice(&(key.len() as u32).to_le_bytes());
+    fixed[32..].copy_from_slice(&(value.len() as u32).to_le_bytes());
+    (fixed, key, value)
+}
+
+fn parts<'a>(content: Option<&'a Content<'_>>) -> (u8, &'a [u8]) {
+    match content {
+        None => (0, &[]),
+        Some(content @ Content::Text(_)) => (1, content.stored()),
+        Some(content @ Content::Blob(_)) => (2, content.stored()),
+        Some(content @ Content::Uuid(_)) => (3, content.stored()),
     }
 }

@@ -162,13 +162,13 @@ impl Restated {
         let before = self.effects.len();
         match (said, database) {
             (Said::Member { container, member }, _) => {
-                self.effects.extend(keyspace.restate_member(container, member, now_ms));
+                self.effects.extend(keyspace.restate_member(container, &member, now_ms));
             }
             (Said::String { key, .. }, Some(database)) => {
-                self.effects.extend(keyspace.restate_string(database, key, now_ms));
+                self.effects.extend(keyspace.restate_string(database, &key, now_ms));
             }
             (Said::Set { container, key, .. }, Some(database)) => {
-                keyspace.restate_set((database, key), container, now_ms, &mut self.effects);
+                keyspace.restate_set((database, &key), container, now_ms, &mut self.effects);
             }
             (Said::Renumbered, _) => self.is_renumbered = true,
             (Said::String { .. } | Said::Set { .. } | Said::Gone, _) => {}
@@ -220,7 +220,7 @@ mod tests {
         let mut file = JournalFile::open(path, SyncPolicy::Never).unwrap();
         let store = Store::default();
         let mut keyspace = store.load();
-        let last = file.replay(|_, entry| entry.apply(&mut keyspace));
+        let last = file.replay(|chunk| chunk.apply(&mut keyspace));
         keyspace.end_replay(last.unwrap());
         drop(keyspace);
         (file, store)

@@ -73,8 +73,12 @@ pub const FAULTS: &[&str] = &[UNWRITTEN, EVALUATED_TWICE];
 mod tests {
     use super::*;
 
-    const SOURCES: &[&str] =
-        &[include_str!("writer.rs"), include_str!("sqlite.rs"), include_str!("compaction.rs")];
+    const SOURCES: &[&str] = &[
+        include_str!("writer.rs"),
+        include_str!("replay.rs"),
+        include_str!("sqlite.rs"),
+        include_str!("compaction.rs"),
+    ];
 
     /// Names of the constants above, and what they say.
     fn points() -> Vec<(&'static str, &'static str)> {

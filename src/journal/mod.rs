@@ -35,6 +35,7 @@ mod identity;
 mod lock;
 mod log;
 mod queue;
+mod replay;
 mod rows;
 mod sqlite;
 mod verify;

@@ -5,16 +5,20 @@
 //! before it has said: of a member of a set that stands at no key yet. Such a set is kept *unplaced* until a row gives it
 //! a key; one that never gets one had been removed.
 
+use std::ops::Deref;
+
 use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::Row;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
-use super::checksum::Checksum;
+use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{Keyspace, ROW_BYTES, Removed, UNPLACED};
+use crate::store::{
+    Keyspace, ROW_BYTES, Removed, UNPLACED, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid,
+};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -28,6 +32,9 @@ const DATABASE_RENUMBERED: i64 = 9;
 
 /// What is added to an effect that was so before, and is only said again.
 const RESTATED: i64 = 10;
+
+/// What is added where the name (the member in a member's rows, the key in others) is a UUID, as its 16 bytes.
+const PACKED: i64 = 20;
 
 /// Rows that one effect takes at most.
 const EFFECT_ROWS: usize = 2;
@@ -72,9 +79,89 @@ pub(super) struct Columns<'a> {
     pub(super) effect: i64,
     pub(super) space: Option<i64>,
     pub(super) container: Option<i64>,
-    pub(super) key: Option<ValueRef<'a>>,
-    pub(super) value: Option<ValueRef<'a>>,
+    pub(super) key: Option<Content<'a>>,
+    pub(super) value: Option<Content<'a>>,
     pub(super) time_ms: Option<i64>,
+}
+
+/// What stands in the column of a key or a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Content<'a> {
+    /// Where people can read it as text.
+    Text(&'a [u8]),
+    /// Where not.
+    Blob(&'a [u8]),
+    /// The text of a UUID, as its bytes.
+    Uuid([u8; UUID_BYTES]),
+}
+
+impl<'a> Content<'a> {
+    /// SQLite's own text functions end at a zero byte. The same bytes always give the same type, so that the views may
+    /// compare them.
+    fn of(bytes: &'a [u8]) -> Self {
+        let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+        if is_text { Self::Text(bytes) } else { Self::Blob(bytes) }
+    }
+
+    /// The same of the name of a key or a member.
+    fn name(bytes: &'a [u8]) -> Self {
+        pack_uuid(bytes).map_or_else(|| Self::of(bytes), Self::Uuid)
+    }
+
+    /// A name of which the row says that it is packed.
+    fn packed(self) -> Result<Self, String> {
+        match self {
+            Self::Blob(bytes) => bytes.try_into().map(Self::Uuid).ok(),
+            Self::Text(_) | Self::Uuid(_) => None,
+        }
+        .ok_or_else(|| "its name is no UUID".into())
+    }
+
+    /// As it stands in the file.
+    pub(super) fn stored(&self) -> &[u8] {
+        match self {
+            Self::Text(bytes) | Self::Blob(bytes) => bytes,
+            Self::Uuid(packed) => packed,
+        }
+    }
+
+    /// As it was given.
+    fn given(self) -> Given<'a> {
+        match self {
+            Self::Text(bytes) | Self::Blob(bytes) => Given::There(bytes),
+            Self::Uuid(packed) => Given::Uuid(unpack_uuid(&packed)),
+        }
+    }
+}
+
+impl ToSql for Content<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let stored = self.stored();
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(_) => ValueRef::Text(stored),
+            Self::Blob(_) | Self::Uuid(_) => ValueRef::Blob(stored),
+        }))
+    }
+}
+
+/// The bytes of a key or a value as they were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given<'a> {
+    /// They stand in the row.
+    There(&'a [u8]),
+    /// What stands there is shorter.
+    Uuid([u8; UUID_TEXT_BYTES]),
+}
+
+impl Deref for Given<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::There(bytes) => bytes,
+            Self::Uuid(text) => text,
+        }
+    }
 }
 
 impl<'a> Columns<'a> {
@@ -95,32 +182,34 @@ impl<'a> Columns<'a> {
         let row = match effect {
             Effect::MemberSet { database, container, key: _, member, expiry } => Self {
                 container: id(container),
-                value: Some(value(member)),
+                value: Some(Content::name(member)),
                 time_ms: expiry.ms(),
                 ..row(MEMBER_SET, database)
             },
-            Effect::MemberRemoved { database, container, key: _, member } => {
-                Self { container: id(container), value: Some(value(member)), ..row(MEMBER_REMOVED, database) }
-            }
+            Effect::MemberRemoved { database, container, key: _, member } => Self {
+                container: id(container),
+                value: Some(Content::name(member)),
+                ..row(MEMBER_REMOVED, database)
+            },
             Effect::SetCreated { database, container, key, expiry }
             | Effect::SetMoved { database, container, key, expiry, .. } => Self {
                 container: id(container),
-                key: Some(value(key)),
+                key: Some(Content::name(key)),
                 time_ms: expiry.ms(),
                 ..row(SET_AT_KEY, database)
             },
             Effect::StringSet { database, key, value: string, expiry } => Self {
-                key: Some(value(key)),
-                value: Some(value(string)),
+                key: Some(Content::name(key)),
+                value: Some(Content::of(string)),
                 time_ms: expiry.ms(),
                 ..row(STRING_AT_KEY, database)
             },
             Effect::KeyExpiry { database, key, expiry } => {
-                Self { key: Some(value(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
+                Self { key: Some(Content::name(key)), time_ms: expiry.ms(), ..row(KEY_ENDS, database) }
             }
             Effect::KeyRemoved { database, container, key } => Self {
                 container: container.as_ref().and_then(id),
-                key: Some(value(key)),
+                key: Some(Content::name(key)),
                 ..row(KEY_REMOVED, database)
             },
             Effect::DatabaseFlushed { database } => row(DATABASE_FLUSHED, database),
@@ -137,7 +226,7 @@ impl<'a> Columns<'a> {
         let left_behind = match effect {
             Effect::SetMoved { from_database, from, .. } => {
                 let space = Some(spaces.of(*from_database).into());
-                Some(Self { space, key: Some(value(from)), ..Self::new(KEY_REMOVED) })
+                Some(Self { space, key: Some(Content::name(from)), ..Self::new(KEY_REMOVED) })
             }
             _ => None,
         };
@@ -146,8 +235,8 @@ impl<'a> Columns<'a> {
 
     /// What it takes in the file, about.
     pub(super) fn bytes(&self) -> u64 {
-        let length = |value: Option<ValueRef<'_>>| value.and_then(content).map_or(0, <[u8]>::len);
-        (ROW_BYTES + length(self.key) + length(self.value)) as u64
+        let length = |content: &Option<Content<'_>>| content.map_or(0, |content| content.stored().len());
+        (ROW_BYTES + length(&self.key) + length(&self.value)) as u64
     }
 
     /// The same, as something that was so before.
@@ -157,16 +246,36 @@ impl<'a> Columns<'a> {
 
     /// The row's sequence, and the rest of it.
     pub(super) fn read(row: &'a Row<'_>) -> Result<(i64, Self), String> {
-        let sequence = row.get(0).map_err(|error| error.to_string())?;
+        let sequence = number(row, 0)?.ok_or("it has no sequence")?;
         let columns = Self {
             effect: number(row, 1)?.ok_or("it has no effect")?,
             space: number(row, 2)?,
             container: number(row, 3)?,
-            key: bytes(row, 4)?,
-            value: bytes(row, 5)?,
+            key: content(row, 4)?,
+            value: content(row, 5)?,
             time_ms: number(row, 6)?,
         };
-        Ok((sequence, columns))
+        Ok((sequence, if columns.effect > PACKED { columns.packed()? } else { columns }))
+    }
+
+    /// The effect as its column has it: with it stands whether the name is packed.
+    pub(super) fn effect_and_form(&self) -> i64 {
+        let is_packed = |content| matches!(content, Some(Content::Uuid(_)));
+        self.effect + if is_packed(self.key) || is_packed(self.value) { PACKED } else { 0 }
+    }
+
+    /// What a row with such an effect says.
+    fn packed(self) -> Result<Self, String> {
+        let effect = self.effect - PACKED;
+        Ok(match kind(effect) {
+            MEMBER_SET | MEMBER_REMOVED => {
+                Self { effect, value: self.value.map(Content::packed).transpose()?, ..self }
+            }
+            SET_AT_KEY | KEY_REMOVED | STRING_AT_KEY | KEY_ENDS => {
+                Self { effect, key: self.key.map(Content::packed).transpose()?, ..self }
+            }
+            _ => return Err(format!("there is no effect {}", self.effect)),
+        })
     }
 
     /// Whether a time begins here, and with it a group of rows.
@@ -194,12 +303,12 @@ impl<'a> Columns<'a> {
         u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
     }
 
-    fn key(&self) -> Result<&'a [u8], String> {
-        self.key.and_then(content).ok_or_else(|| "it has no key".into())
+    fn key(&self) -> Result<Given<'a>, String> {
+        self.key.map(Content::given).ok_or_else(|| "it has no key".into())
     }
 
-    fn value(&self) -> Result<&'a [u8], String> {
-        self.value.and_then(content).ok_or_else(|| "it has no value".into())
+    fn value(&self) -> Result<Given<'a>, String> {
+        self.value.map(Content::given).ok_or_else(|| "it has no value".into())
     }
 
     fn expiry(&self) -> Expiry {
@@ -216,54 +325,62 @@ fn kind(effect: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     /// A member of a set.
-    Member { container: ContainerId, member: &'a [u8] },
+    Member { container: ContainerId, member: Given<'a> },
     /// A set at a key.
-    Set { space: i64, container: ContainerId, key: &'a [u8] },
+    Set { space: i64, container: ContainerId, key: Given<'a> },
     /// A string at a key.
-    String { space: i64, key: &'a [u8] },
+    String { space: i64, key: Given<'a> },
     /// Databases with other numbers than those of their spaces.
     Renumbered,
     /// Nothing that is there: what it took away is not said any more where it is the first row.
     Gone,
 }
 
-/// Text where people can read it as text, a blob otherwise. SQLite's own text functions end at a zero byte.
-/// The same bytes always give the same type, so that the views may compare them.
-fn value(bytes: &[u8]) -> ValueRef<'_> {
-    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
-    if is_text { ValueRef::Text(bytes) } else { ValueRef::Blob(bytes) }
-}
-
-fn content(value: ValueRef<'_>) -> Option<&[u8]> {
-    match value {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
-        _ => None,
-    }
-}
-
 fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
-    row.get(index).map_err(|error| error.to_string())
+    match row.get_ref(index) {
+        Ok(ValueRef::Integer(number)) => Ok(Some(number)),
+        Ok(ValueRef::Null) => Ok(None),
+        _ => row.get(index).map_err(|error| error.to_string()),
+    }
 }
 
-fn bytes<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<ValueRef<'r>>, String> {
-    let found = row.get_ref(index).map_err(|error| error.to_string())?;
-    match found.data_type() {
-        Type::Null => Ok(None),
-        Type::Text | Type::Blob => Ok(Some(found)),
-        other => Err(format!("column {index} is {other}, not text or a blob")),
-    }
+fn content<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<Content<'r>>, String> {
+    Ok(match row.get_ref(index).map_err(|error| error.to_string())? {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) => Some(Content::Text(bytes)),
+        ValueRef::Blob(bytes) => Some(Content::Blob(bytes)),
+        other => return Err(format!("column {index} is {}, not text or a blob", other.data_type())),
+    })
 }
 
 /// What a row says, as the replay is told.
 #[derive(Debug, PartialEq)]
-pub(super) enum Entry<'a> {
+pub(super) enum Entry<B> {
     /// What follows was written at this time.
     Time(i64),
     /// What changed.
-    Effect(Effect<&'a [u8]>),
+    Effect(Effect<B>),
 }
 
-impl Entry<'_> {
+impl<B> Entry<B> {
+    /// The same, with its bytes in other hands.
+    pub(super) fn map<'a, C>(&'a self, hold: impl FnMut(&'a B) -> C) -> Entry<C> {
+        match self {
+            Self::Time(time_ms) => Entry::Time(*time_ms),
+            Self::Effect(effect) => Entry::Effect(effect.map(hold)),
+        }
+    }
+}
+
+impl Entry<&[u8]> {
+    /// What it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Time(_) => size_of::<Self>(),
+            Self::Effect(effect) => effect.bytes(),
+        }
+    }
+
     /// Has it be so in memory. What it removes there is freed at once: nobody waits.
     pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Outcome {
         match self {
@@ -283,7 +400,7 @@ pub(super) struct Reader {
     first_sequence: Option<i64>,
     last_sequence: Option<i64>,
     /// Of the rows since the last time, that one included.
-    checksum: Checksum,
+    checksum: Summing,
     rows_since_time: usize,
     spaces: Spaces,
     /// The key that each living container stands at, by space; behind these the unplaced ones.
@@ -308,9 +425,15 @@ impl Reader {
         self.last_sequence
     }
 
+    /// How many rows there were.
+    pub(super) fn rows_read(&self) -> u64 {
+        let span = self.first_sequence.zip(self.last_sequence);
+        span.map_or(0, |(first, last)| (last - first + 1) as u64)
+    }
+
     /// The checksum of the rows since the last time.
     pub(super) fn checksum(&self) -> Checksum {
-        self.checksum
+        self.checksum.checksum()
     }
 
     /// How many rows stand behind the last time.
@@ -333,7 +456,7 @@ impl Reader {
         &mut self,
         sequence: i64,
         row: &Columns<'_>,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let is_first = self.last_sequence.is_none();
         self.follow(sequence)?;
@@ -365,18 +488,18 @@ impl Reader {
         sequence: i64,
         row: &Columns<'_>,
         is_first: bool,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        if !is_first && row.container != Some(self.checksum.into()) {
+        if !is_first && row.container != Some(self.checksum.checksum().into()) {
             return Err("what stands between it and the time before it is not what was written there".into());
         }
-        self.checksum = Checksum::default();
+        self.checksum.clear();
         self.checksum.add(sequence, row);
         self.rows_since_time = 0;
         apply(Entry::Time(row.time_ms.ok_or("it has no time")?))
     }
 
-    fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<'_>) -> Outcome) -> Outcome {
+    fn apply(&mut self, row: &Columns<'_>, apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome) -> Outcome {
         let space = row.space()?;
         let database = self.spaces.database_of(space).ok_or_else(|| format!("there is no space {space}"))?;
         match kind(row.effect) {
@@ -386,12 +509,12 @@ impl Reader {
             DATABASE_RENUMBERED => self.renumber(database, row.container.ok_or("it has no database")?, apply),
             STRING_AT_KEY => apply(Entry::Effect(Effect::StringSet {
                 database,
-                key: row.key()?,
-                value: row.value()?,
+                key: &row.key()?,
+                value: &row.value()?,
                 expiry: row.expiry(),
             })),
             KEY_ENDS => {
-                apply(Entry::Effect(Effect::KeyExpiry { database, key: row.key()?, expiry: row.expiry() }))
+                apply(Entry::Effect(Effect::KeyExpiry { database, key: &row.key()?, expiry: row.expiry() }))
             }
             KEY_REMOVED => {
                 let container = row.container.map(|_| row.container()).transpose()?;
@@ -399,7 +522,7 @@ impl Reader {
                     self.note(container);
                     self.keys[space as usize].remove(&container);
                 }
-                apply(Entry::Effect(Effect::KeyRemoved { database, container, key: row.key()? }))
+                apply(Entry::Effect(Effect::KeyRemoved { database, container, key: &row.key()? }))
             }
             DATABASE_FLUSHED => {
                 self.keys[space as usize].clear();
@@ -419,32 +542,35 @@ impl Reader {
         database: u8,
         row: &Columns<'_>,
         is_set: bool,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        let (container, member) = (row.container()?, row.value()?);
+        let (container, member) = (row.container()?, &*row.value()?);
         self.note(container);
-        let is_placed = self.keys[space as usize].contains_key(&container);
-        if !is_placed && !self.keys[usize::from(UNPLACED)].contains_key(&container) {
+        let say = |database, key: &[u8], apply: &mut dyn FnMut(Entry<&[u8]>) -> Outcome| {
+            apply(Entry::Effect(if is_set {
+                Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
+            } else {
+                Effect::MemberRemoved { database, container, key, member }
+            }))
+        };
+        if let Some(key) = self.keys[space as usize].get(&container) {
+            return say(database, key, apply);
+        }
+        if !self.keys[usize::from(UNPLACED)].contains_key(&container) {
             // Its key is said further on, or it is gone.
             if !is_set {
                 return Ok(());
             }
             self.keep_unplaced(container, apply)?;
         }
-        let (at, database) = if is_placed { (space as u8, database) } else { (UNPLACED, UNPLACED) };
-        let key = &*self.keys[usize::from(at)][&container];
-        apply(Entry::Effect(if is_set {
-            Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
-        } else {
-            Effect::MemberRemoved { database, container, key, member }
-        }))
+        say(UNPLACED, &self.keys[usize::from(UNPLACED)][&container], apply)
     }
 
     /// A container of which no key is known.
     fn keep_unplaced(
         &mut self,
         container: ContainerId,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let key: Box<[u8]> = container.0.to_le_bytes().into();
         let (database, expiry) = (UNPLACED, Expiry::NEVER);
@@ -459,9 +585,9 @@ impl Reader {
         space: u8,
         database: u8,
         row: &Columns<'_>,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        let (container, key, expiry) = (row.container()?, row.key()?, row.expiry());
+        let (container, key, expiry) = (row.container()?, &*row.key()?, row.expiry());
         self.note(container);
         let is_there = |space: &u8| self.keys[usize::from(*space)].contains_key(&container);
         let before = std::iter::once(space).chain(0..=UNPLACED).find(is_there);
@@ -486,7 +612,7 @@ impl Reader {
         &mut self,
         at_space: u8,
         database: i64,
-        apply: &mut impl FnMut(Entry<'_>) -> Outcome,
+        apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
         let database = u8::try_from(database).ok().filter(|&database| database < DATABASES);
         let database = database.ok_or("there is no such database")?;

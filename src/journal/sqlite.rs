@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use fail::fail_point;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
 
 use super::checksum::Checksum;
@@ -21,6 +20,7 @@ use super::error::{AppendError, CheckpointError, OpenError};
 use super::identity::Identity;
 use super::lock::Lock;
 use super::log;
+use super::replay::{Chunk, Refused, replay};
 use super::rows::{Columns, Entry, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::{COMMIT_BYTES, KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
@@ -184,8 +184,8 @@ impl<'a> Insert<'a> {
     }
 
     fn row(&mut self, row: &Columns<'_>) -> rusqlite::Result<()> {
-        let Columns { effect, space, container, key, value, time_ms } = *row;
-        let [key, value] = [key, value].map(|value| value.map(ToSqlOutput::Borrowed));
+        let Columns { effect: _, space, container, key, value, time_ms } = *row;
+        let effect = row.effect_and_form();
         let sequence = self.end.next_sequence;
         self.statement.execute(params![sequence, effect, space, container, key, value, time_ms])?;
         self.end.checksum.add(sequence, row);
@@ -236,13 +236,13 @@ impl JournalFile {
         count_rows(&self.connection, &self.path)
     }
 
-    /// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses
-    /// is damage. Returns the greatest id that a set may have had.
+    /// Reads all rows in order, and has `apply` do what they say; what it refuses is damage. Returns the greatest id that
+    /// a set may have had.
     pub(super) fn replay(
         &mut self,
-        apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+        apply: impl FnMut(&Chunk) -> Result<(), Refused>,
     ) -> Result<ContainerId, OpenError> {
-        let reader = read_rows(&self.connection, &self.path, apply)?;
+        let reader = replay(&mut self.connection, &self.path, apply)?;
         self.end.next_sequence = reader.last_sequence().unwrap_or(0) + 1;
         self.end.first_sequence = reader.first_sequence().unwrap_or(self.end.next_sequence);
         self.end.rows_since_timestamp = reader.rows_since_time();
@@ -731,16 +731,19 @@ pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), Op
 
 /// How many rows [`read_rows`] will read.
 pub(super) fn count_rows(connection: &Connection, path: &Path) -> Result<u64, OpenError> {
-    let span = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM journal";
+    // In one SELECT, SQLite would look at each row for the two; by itself, it finds either at an end of the tree.
+    let span =
+        "SELECT coalesce((SELECT max(sequence) FROM journal) - (SELECT min(sequence) FROM journal) + 1, 0)";
     let count = connection.query_row(span, [], |row| row.get::<_, i64>(0));
     count.map(|rows| rows as u64).map_err(|error| unreadable(path, &error))
 }
 
-/// Reads all rows in order. `apply` is told how many they are by then, and what the row says; what it refuses is damage.
+/// Reads all rows in order. `apply` is told how many they are by then, the row's sequence, and what it says; what it
+/// refuses is damage.
 pub(super) fn read_rows(
     connection: &Connection,
     path: &Path,
-    mut apply: impl FnMut(u64, Entry<'_>) -> Result<(), String>,
+    mut apply: impl FnMut(u64, i64, &Entry<&[u8]>) -> Result<(), String>,
 ) -> Result<Reader, OpenError> {
     let mut reader = Reader::default();
     let mut rows_read = 0;
@@ -749,15 +752,16 @@ pub(super) fn read_rows(
     let mut rows = statement.query([]).map_err(fail)?;
     while let Some(row) = rows.next().map_err(fail)? {
         rows_read += 1;
-        let mut apply = |entry: Entry<'_>| apply(rows_read, entry);
-        let outcome =
-            Columns::read(row).and_then(|(sequence, columns)| reader.read(sequence, &columns, &mut apply));
-        outcome.map_err(|what| OpenError::Damaged {
-            path: path.into(),
-            what: format!("row {}: {what}", row.get::<_, i64>(0).unwrap_or_default()),
-        })?;
+        let outcome = Columns::read(row).and_then(|(sequence, columns)| {
+            reader.read(sequence, &columns, &mut |entry| apply(rows_read, sequence, &entry))
+        });
+        outcome.map_err(|what| damaged_row(path, row.get(0).unwrap_or_default(), &what))?;
     }
     Ok(reader)
+}
+
+pub(super) fn damaged_row(path: &Path, sequence: i64, what: &str) -> OpenError {
+    OpenError::Damaged { path: path.into(), what: format!("row {sequence}: {what}") }
 }
 
 /// Whether what is appended will be found behind the last row. Rows are read from leaf to leaf, whatever the keys in the

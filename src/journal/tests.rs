@@ -192,6 +192,61 @@ async fn the_views_say_what_is_revoked_and_what_happened() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_uuid_stands_in_the_file_as_its_bytes_and_is_shown_as_its_text() {
+    let uuid = |member: char| format!("01234567-89ab-cdef-fedc-ba987654321{member}");
+    let (first, second, shouted) = (uuid('0'), uuid('1'), uuid('0').to_uppercase());
+    let bytes = crate::store::pack_uuid(first.as_bytes()).unwrap();
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    let members = [first.as_bytes(), second.as_bytes(), shouted.as_bytes(), &bytes];
+    server.submit(vec![sadd(b"k", &members), sadd(first.as_bytes(), &[b"m"]), put(b"k", &bytes, FAR)]).await;
+    server
+        .submit(vec![set(second.as_bytes(), first.as_bytes(), FAR), srem(b"k", &[second.as_bytes()])])
+        .await;
+    let before = contents_of(&server);
+
+    let reader = Connection::open(&path).unwrap();
+    let list = |sql: &str| -> Vec<String> {
+        let mut statement = reader.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        list("SELECT effect || quote(coalesce(key, value)) FROM journal WHERE effect > 20 ORDER BY sequence"),
+        [
+            "21X'0123456789ABCDEFFEDCBA9876543210'",
+            "21X'0123456789ABCDEFFEDCBA9876543211'",
+            "23X'0123456789ABCDEFFEDCBA9876543210'",
+            "27X'0123456789ABCDEFFEDCBA9876543211'",
+            "22X'0123456789ABCDEFFEDCBA9876543211'",
+        ]
+    );
+    let in_k = "SELECT quote(member) || coalesce(expires, '') FROM revocations WHERE key = 'k' ORDER BY 1";
+    assert_eq!(
+        list(in_k),
+        [
+            format!("'{shouted}'"),
+            format!("'{first}'"),
+            "X'0123456789ABCDEFFEDCBA9876543210'2096-10-02 07:06:40.000".to_owned(),
+        ]
+    );
+    assert_eq!(list(&format!("SELECT key FROM revocations WHERE member = '{first}'")), ["k"]);
+    assert_eq!(
+        list("SELECT key || ' ' || coalesce(value, 'set') FROM keys WHERE key <> 'k' ORDER BY 1"),
+        [format!("{first} set"), format!("{second} {first}")]
+    );
+    assert_eq!(
+        list(&format!("SELECT change || ' ' || key FROM history WHERE '{second}' IN (key, member)")),
+        ["member set k".to_owned(), format!("string set {second}"), "member removed k".to_owned()]
+    );
+    assert_eq!(list("SELECT key FROM history WHERE member = 'm'"), [&*first]);
+    server.stop().await;
+
+    let server = Server::at(&path).await;
+    assert_eq!(contents_of(&server), before);
+    server.stop().await;
+}
+
 /// Everything that a server holds.
 fn contents_of(server: &Server) -> Vec<String> {
     let keyspace = server.store.read();
@@ -657,7 +712,7 @@ async fn damage_is_refused_and_left_as_it_is() {
         file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     };
     let sql: fn(&Path, &str) = |path, sql| Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    let damages: [Named; 13] = [
+    let damages: [Named; 14] = [
         ("overwritten page", Box::new(overwrite)),
         ("cut file", Box::new(cut)),
         (
@@ -669,6 +724,10 @@ async fn damage_is_refused_and_left_as_it_is() {
         (
             "unknown effect",
             Box::new(move |path| sql(path, "UPDATE journal SET effect = 77 WHERE sequence = 100")),
+        ),
+        (
+            "no UUID",
+            Box::new(move |path| sql(path, "UPDATE journal SET effect = effect + 20 WHERE sequence = 100")),
         ),
         ("no member", Box::new(move |path| sql(path, "UPDATE journal SET value = NULL WHERE effect = 1"))),
         (

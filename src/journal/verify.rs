@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::error::OpenError;
 use super::lock::Lock;
-use super::rows::Entry;
+use super::replay::replay;
 use super::sqlite::{
-    Found, check_pages, count_rows, find_end, inspect, open_to_read, read_log, read_rows, resolve, utc,
+    Found, check_pages, count_rows, find_end, inspect, open_to_read, read_log, resolve, utc,
 };
 use crate::limits::DATABASES;
 use crate::stats::now_ms;
@@ -96,7 +96,7 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     }
     progress.begin(Stage::Log);
     let log = read_log(&path, lock.as_ref().and_then(Lock::weakest))?;
-    let connection = open_to_read(&path)?;
+    let mut connection = open_to_read(&path)?;
     progress.begin(Stage::Pages);
     check_pages(&connection, &path)?;
 
@@ -106,15 +106,16 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     let mut first_and_last_ms = None;
     let mut summary =
         Summary { log: (log.sound_frames, log.transactions), dropped: log.dropped(), ..Summary::default() };
-    let reader = read_rows(&connection, &path, |rows, entry| {
-        progress.rows_read.store(rows, Relaxed);
-        summary.rows = rows;
-        if let Entry::Time(time_ms) = entry {
+    let reader = replay(&mut connection, &path, |chunk| {
+        chunk.apply(&mut keyspace)?;
+        progress.rows_read.store(chunk.rows_read(), Relaxed);
+        for time_ms in chunk.times_ms() {
             let (first, _) = first_and_last_ms.unwrap_or((time_ms, time_ms));
             first_and_last_ms = Some((first, time_ms));
         }
-        entry.apply(&mut keyspace)
+        Ok(())
     })?;
+    summary.rows = reader.rows_read();
     find_end(&connection, &path, &reader)?;
     drop(keyspace.end_replay(reader.last_container()));
     count(&View::committed(&keyspace, now_ms()), &mut summary);

@@ -29,9 +29,6 @@ use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
 use crate::store::{Changes, Removed, Staged, Store, View};
 
-/// Rows of the replay between two reports of how far it is.
-const PROGRESS_ROWS: u64 = 16 * 1024;
-
 /// Time between two lines of the log about a replay under way.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -108,17 +105,16 @@ impl Writer {
         journal.rows_to_load.store(total, Relaxed);
         let mut keyspace = self.store.load();
         let mut reported = started;
-        let last_container = self.file.replay(|rows, entry| {
-            fail_point!(super::failpoints::REPLAY_ROW);
-            if rows.is_multiple_of(PROGRESS_ROWS) {
-                journal.rows_loaded.store(rows, Relaxed);
-                journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
-                if reported.elapsed() >= REPORT_INTERVAL {
-                    tracing::info!("Loading: {rows} of {total} rows ({} %)", rows * 100 / total.max(1));
-                    reported = Instant::now();
-                }
+        let last_container = self.file.replay(|chunk| {
+            chunk.apply(&mut keyspace)?;
+            let rows = chunk.rows_read();
+            journal.rows_loaded.store(rows, Relaxed);
+            journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
+            if reported.elapsed() >= REPORT_INTERVAL {
+                tracing::info!("Loading: {rows} of {total} rows ({} %)", rows * 100 / total.max(1));
+                reported = Instant::now();
             }
-            entry.apply(&mut keyspace)
+            Ok(())
         })?;
         fail_point!(super::failpoints::REPLAYED);
         drop(keyspace.end_replay(last_container));

@@ -102,9 +102,9 @@ impl Entry {
         NameView::packed(self.packed())
     }
 
-    /// How long the name is as text.
-    pub(super) fn text_len(&self) -> usize {
-        self.packed().text_len()
+    /// How long the name is in a row of the journal.
+    pub(super) fn row_len(&self) -> usize {
+        self.packed().row_len()
     }
 
     /// Whether it is that of this name.

@@ -126,7 +126,7 @@ impl Key {
             Some(container) => container.set.row_bytes(ROW_BYTES),
             None => self.value.as_string().map_or(0, <[u8]>::len),
         };
-        ROW_BYTES + self.entry.text_len() + held
+        ROW_BYTES + self.entry.row_len() + held
     }
 
     /// Whether the key is there at this time: neither has it ended, nor have all its members.

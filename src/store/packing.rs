@@ -10,9 +10,11 @@ use std::ops::Deref;
 
 use ahash::RandomState;
 
-/// What a UUID is as text, and packed.
-const UUID_TEXT_BYTES: usize = 36;
-const UUID_BYTES: usize = 16;
+/// What a UUID is as text.
+pub const UUID_TEXT_BYTES: usize = 36;
+
+/// What it is packed.
+pub const UUID_BYTES: usize = 16;
 
 /// Hex that is packed: what is shorter fits into an entry as it is, and longer than SHA-256's digests are none.
 const HEX_TEXT_BYTES: std::ops::RangeInclusive<usize> = 18..=64;
@@ -98,7 +100,11 @@ impl<'a> Packed<'a> {
         match self.form {
             Form::Text => return Text(Place::There(self.bytes)),
             Form::Hex => unpack_hex(self.bytes, &mut text),
-            Form::Uuid => unpack_uuid(self.bytes, &mut text),
+            Form::Uuid => {
+                if let Ok(bytes) = self.bytes.try_into() {
+                    text[..UUID_TEXT_BYTES].copy_from_slice(&unpack_uuid(bytes));
+                }
+            }
         }
         Text(Place::Here { text, len: len as u8 })
     }
@@ -110,6 +116,11 @@ impl<'a> Packed<'a> {
             Form::Hex => self.bytes.len() * 2,
             Form::Uuid => UUID_TEXT_BYTES,
         }
+    }
+
+    /// How long it is in a row of the journal, where UUIDs alone are packed.
+    pub(super) fn row_len(self) -> usize {
+        if self.form == Form::Uuid { UUID_BYTES } else { self.text_len() }
     }
 }
 
@@ -211,9 +222,7 @@ impl Hash for NameView<'_> {
 
 /// Packs a name, if that makes it shorter, and says how.
 fn pack(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Form {
-    if let Ok(text) = text.try_into()
-        && let Some(uuid) = pack_uuid(text)
-    {
+    if let Some(uuid) = pack_uuid(text) {
         packed[..UUID_BYTES].copy_from_slice(&uuid);
         Form::Uuid
     } else if HEX_TEXT_BYTES.contains(&text.len()) && pack_hex(text, packed).is_some() {
@@ -227,7 +236,10 @@ fn pack(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Form {
 const UUID_DIGITS: [usize; 8] = [0, 4, 9, 14, 19, 24, 28, 32];
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 
-fn pack_uuid(text: &[u8; UUID_TEXT_BYTES]) -> Option<[u8; UUID_BYTES]> {
+/// The bytes that a UUID's text says; none, if it is another text.
+#[must_use]
+pub fn pack_uuid(text: &[u8]) -> Option<[u8; UUID_BYTES]> {
+    let text: &[u8; UUID_TEXT_BYTES] = text.try_into().ok()?;
     if UUID_DASHES.iter().any(|&at| text[at] != b'-') {
         return None;
     }
@@ -241,15 +253,16 @@ fn pack_uuid(text: &[u8; UUID_TEXT_BYTES]) -> Option<[u8; UUID_BYTES]> {
     Some(packed)
 }
 
-fn unpack_uuid(packed: &[u8], text: &mut [u8; TEXT_BYTES]) {
+/// The text that says these bytes.
+#[must_use]
+pub fn unpack_uuid(packed: &[u8; UUID_BYTES]) -> [u8; UUID_TEXT_BYTES] {
+    let mut text = [b'-'; UUID_TEXT_BYTES];
     for (pair, bytes) in UUID_DIGITS.chunks_exact(2).zip(packed.as_chunks::<4>().0) {
         let digits = unpack_digits(*bytes);
         text[pair[0]..pair[0] + 4].copy_from_slice(&digits[..4]);
         text[pair[1]..pair[1] + 4].copy_from_slice(&digits[4..]);
     }
-    for at in UUID_DASHES {
-        text[at] = b'-';
-    }
+    text
 }
 
 fn pack_hex(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Option<()> {

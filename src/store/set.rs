@@ -26,7 +26,7 @@ enum Form {
     List(Vec<Member>),
     Table {
         members: Box<Table<Member>>,
-        /// What their names take, all together.
+        /// What their names take in the journal, all together.
         name_bytes: usize,
     },
 }
@@ -61,7 +61,7 @@ impl Set {
     /// What the rows of all members take, each so much beside its name.
     pub(super) fn row_bytes(&self, beside: usize) -> usize {
         let name_bytes = match &self.0 {
-            Form::List(members) => members.iter().map(Member::text_len).sum(),
+            Form::List(members) => members.iter().map(Member::row_len).sum(),
             Form::Table { name_bytes, .. } => *name_bytes,
         };
         self.len() * beside + name_bytes
@@ -114,7 +114,7 @@ impl Set {
                     let mut table = Box::new(Table::new());
                     let mut name_bytes = 0;
                     for member in members.drain(..).chain([new()]) {
-                        name_bytes += member.text_len();
+                        name_bytes += member.row_len();
                         table.insert(member.hash(hasher), member, |m| m.hash(hasher));
                     }
                     self.0 = Form::Table { members: table, name_bytes };
@@ -123,7 +123,7 @@ impl Set {
             Form::Table { members, name_bytes } => {
                 let set_stamp = |found: &mut Member| found.set_stamp(stamp);
                 if members.update(member.hash(), |m| m.is(member), set_stamp).is_none() {
-                    *name_bytes += member.text().len();
+                    *name_bytes += member.packed().row_len();
                     members.insert(member.hash(), new(), |m| m.hash(hasher));
                 }
             }
@@ -159,7 +159,7 @@ impl Set {
             }
             Form::Table { members, name_bytes } => {
                 if members.remove(member.hash(), |m| m.is(member), |m| m.hash(hasher)).is_some() {
-                    *name_bytes -= member.text().len();
+                    *name_bytes -= member.packed().row_len();
                 }
             }
         }
@@ -178,7 +178,7 @@ impl Set {
             Form::Table { members, name_bytes } => {
                 let hash_of = |m: &Member| m.hash(hasher);
                 let take = |member: Member| {
-                    *name_bytes -= member.text_len();
+                    *name_bytes -= member.row_len();
                     take(member);
                 };
                 members.sweep(now_ms, budget, hash_of, |_, _| Fate::Remove, take);
