@@ -34,6 +34,7 @@ mod delivery;
 mod error;
 pub mod failpoints;
 mod identity;
+mod index;
 mod lock;
 mod log;
 mod queue;

@@ -42,6 +42,9 @@ const CLOCK_TOLERANCE_MS: i64 = 10_000;
 /// Time between two syncs where the policy is once in a second.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long nothing may come until the writer has time for a closer look at its files.
+const REST_AFTER: Duration = Duration::from_millis(10);
+
 /// Longest time between two looks at what has ended, whatever the clock does meanwhile.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -157,7 +160,7 @@ impl Writer {
 
     fn serve(&mut self) {
         loop {
-            let waiting = self.queue.take(self.idle_time());
+            let waiting = self.queue.take_at_once().unwrap_or_else(|| self.wait());
             let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
             let _guard = AbortOnPanic;
             if let Some(policy) = policy {
@@ -198,6 +201,18 @@ impl Writer {
                 return self.finish();
             }
         }
+    }
+
+    /// Waits until something has come, or there is something to do without.
+    fn wait(&mut self) -> Waiting {
+        if self.idle_time().is_none_or(|idle_time| idle_time > REST_AFTER) {
+            let waiting = self.queue.take(Some(REST_AFTER));
+            if !waiting.is_idle() {
+                return waiting;
+            }
+            self.file.rest();
+        }
+        self.queue.take(self.idle_time())
     }
 
     /// One commit, or as many as its changes and replies need, from evaluation to replies.
