@@ -35,7 +35,9 @@
 //! [`SyncPolicy::Always`]: super::SyncPolicy::Always
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use crate::limits::UNSYNCED_TRANSACTIONS;
 
@@ -166,6 +168,34 @@ pub(super) fn read(mut log: impl Read) -> io::Result<Log> {
     match Header::parse(&bytes) {
         Some(header) => read_frames(log, &header),
         None => Ok(Log { tear: look_behind(log)?.then_some(Tear::at(0, 0)), ..Log::default() }),
+    }
+}
+
+/// Whether something stands behind the first bytes of a log that has these salts, up to where it was committed: what a
+/// transaction has left that failed. What an earlier log has left there does not count.
+///
+/// # Errors
+///
+/// If reading fails.
+pub(super) fn goes_on(log: &File, bytes: u64, salts: [u8; 8]) -> io::Result<bool> {
+    let mut header = [0; HEADER_BYTES];
+    if let Err(error) = log.read_exact_at(&mut header, 0) {
+        // Half a header.
+        return if error.kind() == io::ErrorKind::UnexpectedEof {
+            Ok(log.metadata()?.len() > 0)
+        } else {
+            Err(error)
+        };
+    }
+    match Header::parse(&header) {
+        Some(header) if header.salts == salts => {
+            let mut head = [0; 16];
+            let read = log.read_at(&mut head, bytes.max(HEADER_BYTES as u64))?;
+            Ok(read == head.len() && head[8..] == salts)
+        }
+        // It was not begun anew.
+        Some(_) => Ok(false),
+        None => Ok(true),
     }
 }
 
@@ -352,6 +382,29 @@ mod tests {
             put(&mut frame[16..], sums);
         }
         bytes
+    }
+
+    #[test]
+    fn a_log_goes_on_where_a_frame_of_its_own_stands_behind_what_was_committed() {
+        let bytes = log();
+        let (salts, committed) = (bytes[16..24].try_into().unwrap(), bytes.len() as u64);
+        let goes_on = |bytes: &[u8], committed, salts| {
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(bytes, 0).unwrap();
+            super::goes_on(&file, committed, salts).unwrap()
+        };
+        assert!(!goes_on(&bytes, committed, salts));
+        assert!(goes_on(&bytes, committed - (FRAME_HEAD_BYTES as u64 + 4096), salts));
+        assert!(goes_on(&bytes, 0, salts), "begun anew, with its header written");
+        assert!(!goes_on(&bytes, 0, [1; 8]), "begun anew, and nothing written yet");
+        let mut older = bytes.clone();
+        older[HEADER_BYTES + 8] ^= 1;
+        assert!(!goes_on(&older, 0, salts), "what an earlier log has left");
+        assert!(goes_on(&bytes[..HEADER_BYTES - 1], 0, salts), "half a header");
+        let mut torn = bytes;
+        torn[HEADER_BYTES - 1] ^= 1;
+        assert!(goes_on(&torn, 0, salts));
+        assert!(!goes_on(&[], 0, salts));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::op::Op;
 use crate::pubsub::PubSub;
@@ -29,9 +30,11 @@ use self::writer::Writer;
 
 mod checksum;
 mod compaction;
+mod delivery;
 mod error;
 pub mod failpoints;
 mod identity;
+mod index;
 mod lock;
 mod log;
 mod queue;
@@ -135,7 +138,7 @@ impl Opened {
     }
 
     /// Starts the writer thread, which replays the file into `store` and then takes batches. What happens to keys is
-    /// published, as far as `pubsub` wants it.
+    /// published, as far as `pubsub` wants it. Replies are handed out on the runtime that this is called in.
     ///
     /// # Errors
     ///
@@ -148,7 +151,7 @@ impl Opened {
     ) -> std::io::Result<(Journal, Replay, Finish)> {
         let (queue, watches) = (self.queue, Arc::new(Watches::default()));
         let (replayed, replay) = oneshot::channel();
-        let (finished, finish) = oneshot::channel();
+        let (outgoing, finish) = delivery::start();
         let writer = Writer::new(
             self.file,
             self.policy,
@@ -157,11 +160,9 @@ impl Opened {
             pubsub,
             Arc::clone(&queue),
             Arc::clone(&watches),
+            outgoing,
         );
-        std::thread::Builder::new().name("writer".into()).spawn(move || {
-            writer.run(replayed);
-            let _ = finished.send(());
-        })?;
+        std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(replayed))?;
         Ok((Journal { queue, watches, store }, Replay(replay), Finish(finish)))
     }
 }
@@ -195,9 +196,9 @@ impl Replay {
     }
 }
 
-/// The end of the writer thread.
+/// The end of the writer thread, and of the task that hands out its replies.
 #[derive(Debug)]
-pub struct Finish(oneshot::Receiver<()>);
+pub struct Finish(JoinHandle<()>);
 
 impl Finish {
     /// Waits until all that was submitted is answered and the file is closed.

@@ -32,13 +32,18 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.batches.is_empty()
             && self.checkpoints.is_empty()
             && self.syncs.is_empty()
             && self.policy.is_none()
             && !self.compacts
             && !self.is_closed
+    }
+
+    fn take(&mut self) -> Self {
+        let is_closed = self.is_closed;
+        Self { is_closed, ..std::mem::replace(self, Self { is_closed, ..Self::default() }) }
     }
 }
 
@@ -89,6 +94,12 @@ impl Queue {
         self.arrival.notify_one();
     }
 
+    /// Takes all that has come, if anything has.
+    pub(super) fn take_at_once(&self) -> Option<Waiting> {
+        let mut waiting = self.lock();
+        (!waiting.is_idle()).then(|| waiting.take())
+    }
+
     /// Waits until something has come, for `timeout` at most, and takes all of it.
     pub(super) fn take(&self, timeout: Option<Duration>) -> Waiting {
         let waiting = self.lock();
@@ -101,8 +112,7 @@ impl Queue {
                 .map_err(|error| PoisonError::new(error.into_inner().0)),
         }
         .unwrap_or_else(PoisonError::into_inner);
-        let is_closed = waiting.is_closed;
-        Waiting { is_closed, ..std::mem::replace(&mut *waiting, Waiting { is_closed, ..Waiting::default() }) }
+        waiting.take()
     }
 
     /// Only the first that comes to an idle writer wakes it: the others find it on its way.

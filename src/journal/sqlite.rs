@@ -18,6 +18,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, 
 use super::checksum::Checksum;
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::identity::Identity;
+use super::index::{Head, Index};
 use super::lock::Lock;
 use super::log;
 use super::replay::{Chunk, Refused, replay};
@@ -100,19 +101,13 @@ pub(super) struct JournalFile {
 #[derive(Debug)]
 struct Watch {
     identity: Identity,
-    log: Log,
+    index: Index,
+    log: Head,
 }
 
-/// How many pages the write-ahead log has, and how many of these are in the data file, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Log {
-    pages: u64,
-    copied: u64,
-}
-
-impl Log {
+impl Head {
     /// How long the log is at least.
-    fn bytes(self) -> u64 {
+    fn bytes(&self) -> u64 {
         if self.pages == 0 { 0 } else { LOG_HEADER_BYTES + self.pages * (LOG_PAGE_HEADER_BYTES + PAGE_BYTES) }
     }
 }
@@ -269,9 +264,11 @@ impl JournalFile {
         self.rows()?;
         // It syncs the folder, too, so that the log's name is on disk; but whether that failed it does not say.
         sync_folder(&self.path).map_err(|error| OpenError::io(&self.path, &error))?;
-        let wal = beside(&self.path, "-wal");
-        let identity = Identity::of(&self.path, &wal).map_err(|error| OpenError::io(&self.path, &error))?;
-        self.watch = Some(Watch { identity, log: self.log().map_err(fail)? });
+        let fail = |error: io::Error| OpenError::io(&self.path, &error);
+        let index = Index::open(&beside(&self.path, "-shm")).map_err(fail)?;
+        let identity = Identity::of(&self.path, &beside(&self.path, "-wal")).map_err(fail)?;
+        let log = self.head(&index).map_err(|what| OpenError::Io { path: self.path.clone(), what })?;
+        self.watch = Some(Watch { identity, index, log });
         self.note_policy()
     }
 
@@ -295,13 +292,13 @@ impl JournalFile {
 
     /// Has anything been done to the files that this program did not do?
     fn look(&self) -> Result<(), AppendError> {
-        let Some(Watch { identity, log }) = &self.watch else { return Ok(()) };
+        let Some(Watch { identity, index, log }) = &self.watch else { return Ok(()) };
         let changed = identity.look().map_err(|misplaced| AppendError::NotWritten(misplaced.to_string()))?;
-        if !changed.is_written() && changed.shorter_data.is_none() && changed.shorter_log.is_none() {
+        let now = self.head(index).map_err(AppendError::NotWritten)?;
+        if now == *log && !changed.is_anything() {
             return Ok(());
         }
         // Another program may make a checkpoint; that is all it may do.
-        let now = self.log().map_err(|error| AppendError::NotWritten(describe(&error)))?;
         let pages: u64 = self
             .connection
             .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
@@ -316,17 +313,26 @@ impl JournalFile {
             return untrusted(identity.log_path(), "cut short");
         }
         let is_emptied = now.pages == 0 && (log.pages > 0 || !changed.is_data_written);
-        let is_checkpoint = is_emptied || now.pages == log.pages && now.copied > log.copied;
+        let is_copied = now.pages == log.pages && now.copied > log.copied;
+        let is_checkpoint = now.changes == log.changes && (is_emptied || is_copied);
         if is_checkpoint { Ok(()) } else { untrusted(identity.data_path(), "written to (or touched)") }
     }
 
     /// Remembers the files as they are, after something was written; before that is answered, they must be in their
     /// places still.
     fn note(&mut self) -> Result<(), String> {
-        let log = self.log().map_err(|error| describe(&error))?;
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let log = self.head(&watch.index)?;
         let Some(watch) = &mut self.watch else { return Ok(()) };
         watch.log = log;
         watch.identity.note().map_err(|misplaced| misplaced.to_string())
+    }
+
+    /// Says that there is nothing to do for the moment: time for a closer look at the files.
+    pub(super) fn rest(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.identity.note_time_of_log();
+        }
     }
 
     /// Takes what a failed transaction has left in the log out of it. The bytes that its last write has left out may
@@ -337,15 +343,18 @@ impl JournalFile {
         let (AppendError::NotWritten(why), Some(watch), true) = (&failure, &self.watch, is_io) else {
             return failure;
         };
-        // Where nothing was written there is nothing to take out: a read-only file system would not have it.
-        let is_written = watch.identity.look().is_ok_and(|changed| changed.is_log_written);
+        let path = watch.identity.log_path();
         let cut = || {
-            let bytes = self.log().map_err(|error| describe(&error))?.bytes();
-            let log = OpenOptions::new().write(true).open(watch.identity.log_path());
-            let cut = |log: File| if log.metadata()?.len() > bytes { log.set_len(bytes) } else { Ok(()) };
-            log.and_then(cut).map_err(|error| error.to_string())
+            let head = self.head(&watch.index)?;
+            // Where nothing was written there is nothing to take out: a read-only file system would not have it.
+            let is_written = |log: File| log::goes_on(&log, head.bytes(), head.salts);
+            if File::open(path).and_then(is_written).map_err(|error| error.to_string())? {
+                let log = OpenOptions::new().write(true).open(path);
+                log.and_then(|log| log.set_len(head.bytes())).map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(())
         };
-        match if is_written { cut() } else { Ok(()) } {
+        match cut() {
             Ok(()) => failure,
             Err(error) => {
                 AppendError::Unknown(format!("{why}, and what it left could not be cut off: {error}"))
@@ -353,10 +362,16 @@ impl JournalFile {
         }
     }
 
-    fn log(&self) -> rusqlite::Result<Log> {
-        let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-        let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|number| number.max(0) as u64);
-        statement.query_row([], |row| Ok(Log { pages: number(row, 1)?, copied: number(row, 2)? }))
+    /// What the log is. Where its index is half-written, by a program that has died meanwhile, SQLite puts it in order.
+    fn head(&self, index: &Index) -> Result<Head, String> {
+        let read = || index.head().map_err(|error| format!("the log's index can't be read: {error}"));
+        if let Some(head) = read()? {
+            return Ok(head);
+        }
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |_| Ok(()))
+            .map_err(|error| describe(&error))?;
+        read()?.ok_or_else(|| "the log's index is being changed by another program".to_owned())
     }
 
     /// Appends effects and commits them. Returns the number of rows written.

@@ -12,6 +12,7 @@ use fail::fail_point;
 use tokio::sync::oneshot;
 
 use super::compaction::Compaction;
+use super::delivery::{Answered, Outgoing};
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::queue::{Batch, Queue, Waiting};
 use super::sqlite::{JournalFile, SyncPolicy};
@@ -38,6 +39,9 @@ const CLOCK_TOLERANCE_MS: i64 = 10_000;
 /// Time between two syncs where the policy is once in a second.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long nothing may come until the writer has time for a closer look at its files.
+const REST_AFTER: Duration = Duration::from_millis(10);
+
 /// Longest time between two looks at what has ended, whatever the clock does meanwhile.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -55,6 +59,8 @@ pub(super) struct Writer {
     compaction: Compaction,
     /// Set when nobody can tell what a restart would find: why no write is taken any more.
     latched: Option<String>,
+    /// Dropped last: by then the file is closed.
+    outgoing: Outgoing,
 }
 
 /// What is to be synced apart from commits.
@@ -76,10 +82,11 @@ impl Writer {
         pubsub: Arc<PubSub>,
         queue: Arc<Queue>,
         watches: Arc<Watches>,
+        outgoing: Outgoing,
     ) -> Self {
         let syncing = Syncing { policy, wal: None, unsynced_since: None };
         let compaction = Compaction::default();
-        Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None }
+        Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None, outgoing }
     }
 
     /// Replays the file, then serves the queue until it is closed.
@@ -149,7 +156,7 @@ impl Writer {
 
     fn serve(&mut self) {
         loop {
-            let waiting = self.queue.take(self.idle_time());
+            let waiting = self.queue.take_at_once().unwrap_or_else(|| self.wait());
             let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
             let _guard = AbortOnPanic;
             if let Some(policy) = policy {
@@ -192,6 +199,18 @@ impl Writer {
         }
     }
 
+    /// Waits until something has come, or there is something to do without.
+    fn wait(&mut self) -> Waiting {
+        if self.idle_time().is_none_or(|idle_time| idle_time > REST_AFTER) {
+            let waiting = self.queue.take(Some(REST_AFTER));
+            if !waiting.is_idle() {
+                return waiting;
+            }
+            self.file.rest();
+        }
+        self.queue.take(self.idle_time())
+    }
+
     /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
         let (batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
@@ -207,10 +226,19 @@ impl Writer {
             fail_point!(super::failpoints::REPLY);
             // Who has all its replies need not wait for the others, nor the replies for their sending.
             let complete = items.get(done).map_or(answers.len(), |next| next.batch);
-            answers[sent..complete].iter_mut().for_each(Answers::send);
+            self.send(&mut answers[sent..complete]);
             sent = complete;
         }
-        answers[sent..].iter_mut().for_each(Answers::send);
+        self.send(&mut answers[sent..]);
+    }
+
+    /// Hands out the replies to whole batches.
+    fn send(&self, answers: &mut [Answers]) {
+        let answered: Vec<_> = answers.iter_mut().filter_map(Answers::take).collect();
+        if !answered.is_empty() {
+            // The runtime may be gone, and all clients with it; their changes stay.
+            let _ = self.outgoing.send(answered);
+        }
     }
 
     /// One commit: of the first items, as many as it holds, at least one. Adds their replies to the answers, and returns
@@ -645,11 +673,9 @@ impl Answers {
         self.bytes >= BATCH_REPLY_BYTES
     }
 
-    fn send(&mut self) {
-        if let Some(to) = self.to.take() {
-            // The client may be gone; its changes stay.
-            let _ = to.send(std::mem::take(&mut self.replies));
-        }
+    fn take(&mut self) -> Option<Answered> {
+        let to = self.to.take()?;
+        Some(Answered { replies: std::mem::take(&mut self.replies), to })
     }
 }
 

@@ -12,8 +12,9 @@ use tokio::runtime;
 pub(crate) fn replay(path: &Path) -> Result<Arc<Store>, OpenError> {
     let (store, stats) = (Arc::new(Store::default()), Arc::new(Stats::new(0)));
     let opened = Opened::open(path, SyncPolicy::Never)?;
-    let (journal, replay, finish) = opened.start(Arc::clone(&store), stats, Arc::default()).unwrap();
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
+    let _entered = runtime.enter();
+    let (journal, replay, finish) = opened.start(Arc::clone(&store), stats, Arc::default()).unwrap();
     runtime.block_on(replay.done())?;
     journal.close();
     runtime.block_on(finish.done());
