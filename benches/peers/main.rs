@@ -52,9 +52,6 @@ use options::{Options, Program};
 use report::{CPU, Figure, P50, P99, P999, RATE, Report};
 use support::{Outcome, Server, pin};
 
-/// Keys of small sets.
-const KEYS_WITH_FIVE: usize = 500_000;
-
 const README: &str = "README.md";
 const BEGIN: &str = "<!-- figures: cargo bench --bench peers -- --readme -->\n";
 const END: &str = "<!-- end of figures -->";

@@ -1,13 +1,16 @@
 //! What members, keys, sets and clients take in memory, all included: by what the process has grown.
 
+use crate::Bench;
 use crate::contenders::{Contender, Persistence};
 use crate::load::{FILLED, Load, SADD, SADD_5, SADDEX, SET, add};
 use crate::report::{Bar, MEMORY, Row, number};
 use crate::support::{Outcome, Server};
-use crate::{Bench, KEYS_WITH_FIVE};
 
 /// What is sent before, so that what a server takes once, at its first commands, isn't taken for theirs.
 const WARM_UP: usize = 2_000;
+
+/// Keys of small sets.
+const KEYS_WITH_FIVE: usize = 500_000;
 
 const MEMBERS: &str = "memory of a UUID member, ours with its expiry";
 const KEYS: &str = "memory of a key SET <uuid> \"\" EX n";
@@ -50,8 +53,9 @@ fn weigh(
             bench.report.add(Row::new(&format!("{name}, {millions} M"), MEMORY, &[of(index)], &[]));
         }
     }
+    let suffix = if sizes.len() > 1 { ", mean" } else { "" };
     let mean: Vec<f64> = all.iter().map(|sizes| sizes.iter().sum::<f64>() / sizes.len() as f64).collect();
-    bench.report.add(Row::new(name, MEMORY, &[mean], mean_bars));
+    bench.report.add(Row::new(&format!("{name}{suffix}"), MEMORY, &[mean], mean_bars));
     if !worst_bars.is_empty() {
         let worst = all.iter().map(|sizes| sizes.iter().copied().fold(0.0, f64::max)).collect();
         bench.report.add(Row::new(&format!("{name}, worst size"), MEMORY, &[worst], worst_bars));

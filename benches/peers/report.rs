@@ -177,7 +177,8 @@ impl Report {
             writeln!(text, "| work | figure | revoked{separator}{peers} | kernel alone | ratio | bar | |");
         let _ = writeln!(text, "|---|---|{}---:|---:|---|---|", "---:|".repeat(1 + self.peers.len()));
         for row in rows {
-            let _ = write!(text, "| {} | {} | {} |", row.work, row.figure(), number(row.ours));
+            let bound = if row.is_bound_by_load { " (bound by the load)" } else { "" };
+            let _ = write!(text, "| {} | {}{bound} | {} |", row.work, row.figure(), number(row.ours));
             for index in 0..self.peers.len() {
                 let _ = write!(text, " {} |", row.peer(index));
             }
