@@ -9,6 +9,8 @@
 //! 256 is looked at in vain. What a hash table would keep empty in between, half of it after it has grown, is not there:
 //! a segment grows by a sixteenth.
 
+use std::hint::black_box;
+
 use memchr::memchr_iter;
 
 use crate::expiry::{Expires, Expiry};
@@ -56,6 +58,16 @@ impl<T: Expires> Segment<T> {
     /// The entry at a place, to be changed in what neither its hash nor its end depends on; see [`Segment::ends`].
     pub(super) fn entry_mut(&mut self, place: usize) -> &mut T {
         &mut self.entries[place]
+    }
+
+    /// Reads the tags, and the entries at both ends: what [`Segment::find`] and [`Segment::push`] look at.
+    pub(super) fn look_at(&self) {
+        let ends = [self.entries.first(), self.entries.last()];
+        black_box((
+            self.tags.first().copied(),
+            self.tags.last().copied(),
+            ends.map(|entry| entry.map(T::earliest)),
+        ));
     }
 
     /// Puts an entry there that is not yet. Its end is for the caller to note.
