@@ -362,3 +362,27 @@ fn time_does_not_run_back() {
     assert!(View::committed(&keyspace, 100).key(0, b"short").is_none(), "the clock was set back");
     assert!(Staged::new(&keyspace, 100).view().key(0, b"short").is_none());
 }
+
+#[test]
+fn of_effects_that_are_applied_together_those_before_the_first_misfit_are() {
+    let key = &b"k"[..];
+    let set = |container| crate::effect::ContainerId(container);
+    let names: Vec<_> = (0..50).map(|n| format!("m{n}").into_bytes()).collect();
+    let member = |container, name| Effect::MemberSet {
+        database: 0,
+        container: set(container),
+        key,
+        member: name,
+        expiry: Expiry::NEVER,
+    };
+    let created = Effect::SetCreated { database: 0, container: set(1), key, expiry: Expiry::NEVER };
+    let mut effects = vec![created];
+    effects.extend(names.iter().map(|name| member(1, &name[..])));
+    effects.extend([member(2, b"of another set"), member(1, b"behind it")]);
+    let mut keyspace = Keyspace::default();
+    let outcome = keyspace.apply_all(&effects, &mut Removed::default());
+    assert_eq!(outcome, Err((1 + names.len(), Misfit::NoSuchContainer)));
+    let view = View::committed(&keyspace, 0);
+    let found = view.set(0, key).unwrap().unwrap();
+    assert!(found.len() == names.len() && names.iter().all(|name| found.contains(name)));
+}
