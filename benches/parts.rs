@@ -189,8 +189,10 @@ fn replay(criterion: &mut Criterion) -> Outcome<()> {
 /// Opens and replays a file, does something with the journal and ends it in order.
 fn start(runtime: &Runtime, path: &Path, work: impl FnOnce(&Journal)) -> Outcome<()> {
     let (store, stats) = (Arc::default(), Arc::new(Stats::new(command::rows().count())));
+    let entered = runtime.enter();
     let (journal, replay, finish) =
         Opened::open(path, SyncPolicy::Never)?.start(store, stats, Arc::default())?;
+    drop(entered);
     runtime.block_on(replay.done())?;
     work(&journal);
     journal.close();

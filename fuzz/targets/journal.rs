@@ -222,8 +222,10 @@ fn start(path: &Path) -> Result<Running, OpenError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = Arc::new(Store::default());
     let opened = Opened::open(path, SyncPolicy::Always)?;
+    let entered = runtime.enter();
     let (journal, replay, finish) =
         opened.start(Arc::clone(&store), Arc::new(Stats::new(0)), Arc::default()).unwrap();
+    drop(entered);
     runtime.block_on(replay.done())?;
     Ok((store, journal, finish, runtime))
 }

@@ -30,7 +30,7 @@ use super::rows::{Entry, Reader};
 use super::sqlite::{damaged_row, read_rows};
 use crate::effect::Effect;
 use crate::limits::{REPLAY_CHUNK_BYTES, REPLAY_CHUNK_ENTRIES, REPLAY_CHUNKS};
-use crate::store::Keyspace;
+use crate::store::{Keyspace, Removed};
 
 /// What some rows say, one behind the other.
 #[derive(Debug, Default)]
@@ -64,6 +64,12 @@ pub(super) struct Refused {
     what: String,
 }
 
+impl Held {
+    fn is_effect(&self) -> bool {
+        matches!(self.entry, Entry::Effect(_))
+    }
+}
+
 impl Span {
     fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
@@ -84,12 +90,21 @@ impl Chunk {
         })
     }
 
-    /// Has it be so in memory.
+    /// Has it be so in memory. What it removes there is freed at once: nobody waits.
     pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Result<(), Refused> {
-        for Held { sequence, entry } in &self.entries {
-            fail_point!(super::failpoints::REPLAY_ROW);
-            let outcome = entry.map(|span| &self.bytes[span.range()]).apply(keyspace);
-            outcome.map_err(|what| Refused { sequence: *sequence, what })?;
+        let mut effects = Vec::new();
+        for run in self.entries.chunk_by(|one, next| one.is_effect() && next.is_effect()) {
+            effects.clear();
+            for Held { entry, .. } in run {
+                fail_point!(super::failpoints::REPLAY_ROW);
+                match entry {
+                    Entry::Time(time_ms) => keyspace.advance(*time_ms),
+                    Entry::Effect(effect) => effects.push(effect.map(|span| &self.bytes[span.range()])),
+                }
+            }
+            let applied = keyspace.apply_all(&effects, &mut Removed::default());
+            applied
+                .map_err(|(at, misfit)| Refused { sequence: run[at].sequence, what: misfit.to_string() })?;
         }
         Ok(())
     }

@@ -16,9 +16,7 @@ use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{
-    Keyspace, ROW_BYTES, Removed, UNPLACED, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid,
-};
+use crate::store::{ROW_BYTES, UNPLACED, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -379,18 +377,6 @@ impl Entry<&[u8]> {
             Self::Time(_) => size_of::<Self>(),
             Self::Effect(effect) => effect.bytes(),
         }
-    }
-
-    /// Has it be so in memory. What it removes there is freed at once: nobody waits.
-    pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Outcome {
-        match self {
-            Self::Time(time_ms) => {
-                keyspace.advance(*time_ms);
-                Ok(())
-            }
-            Self::Effect(effect) => keyspace.apply(effect, &mut Removed::default()),
-        }
-        .map_err(|misfit| misfit.to_string())
     }
 }
 

@@ -47,6 +47,10 @@ struct Database {
     row_bytes: usize,
 }
 
+/// Members of which the places are looked at before they are put there: about as many reads of memory as a processor
+/// has under way at once.
+const TOGETHER: usize = 16;
+
 /// What a row of the journal takes beside the names and the string in it, about.
 pub const ROW_BYTES: usize = 16;
 
@@ -446,19 +450,7 @@ impl Keyspace {
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
                 let member = self.name(member.as_ref());
-                if self.walks.are_there() {
-                    self.tell_walks((*database, key.as_ref()), *container, &member, removed);
-                }
-                let stamp = Stamp::new(*expiry, self.lap);
-                let change = |set: &mut Set, hasher: &RandomState| {
-                    let was_list = set.as_list().is_some();
-                    set.put(&member, stamp, hasher);
-                    was_list && set.as_list().is_none()
-                };
-                if self.change_set(*database, *container, key.as_ref(), change)? {
-                    self.scattered.insert(*container, (*database, key.as_ref().into()));
-                }
-                Ok(())
+                self.put_members((*database, key.as_ref()), *container, &[(member, *expiry)], removed)
             }
             Effect::MemberRemoved { database, container, key, member } => {
                 let member = self.name(member.as_ref());
@@ -496,6 +488,75 @@ impl Keyspace {
                 Ok(())
             }
         }
+    }
+
+    /// Makes effects true one behind the other, as [`Keyspace::apply`] does. Members that are put into one set are
+    /// taken together: the set is looked up once, and the memory that they change is looked at before, so that the
+    /// processor waits for all of it together rather than for that of each in turn.
+    ///
+    /// # Errors
+    ///
+    /// If an effect does not fit, with its place; those before it are applied.
+    pub fn apply_all<B: AsRef<[u8]>>(
+        &mut self,
+        effects: &[Effect<B>],
+        removed: &mut Removed,
+    ) -> Result<(), (usize, Misfit)> {
+        let set_of = |effect: &Effect<B>| match effect {
+            Effect::MemberSet { database, container, .. } => Some((*database, *container)),
+            _ => None,
+        };
+        let mut applied = 0;
+        let mut members = Vec::with_capacity(TOGETHER.min(effects.len()));
+        for of_one_set in effects.chunk_by(|one, next| set_of(one).is_some() && set_of(one) == set_of(next)) {
+            for some in of_one_set.chunks(TOGETHER) {
+                if let Effect::MemberSet { database, container, key, .. } = &some[0] {
+                    members.clear();
+                    members.extend(some.iter().filter_map(|effect| match effect {
+                        Effect::MemberSet { member, expiry, .. } => {
+                            Some((self.name(member.as_ref()), *expiry))
+                        }
+                        _ => None,
+                    }));
+                    self.put_members((*database, key.as_ref()), *container, &members, removed)
+                } else {
+                    self.apply(&some[0], removed)
+                }
+                .map_err(|misfit| (applied, misfit))?;
+                applied += some.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// Has members be in a set. Either all of them fit, or none does.
+    fn put_members(
+        &mut self,
+        (database, key): (u8, &[u8]),
+        container: ContainerId,
+        members: &[(Name<'_>, Expiry)],
+        removed: &mut Removed,
+    ) -> Result<(), Misfit> {
+        if self.walks.are_there() {
+            for (member, _) in members {
+                self.tell_walks((database, key), container, member, removed);
+            }
+        }
+        let lap = self.lap;
+        let change = |set: &mut Set, hasher: &RandomState| {
+            let was_list = set.as_list().is_some();
+            if members.len() > 1 {
+                set.look_at(members.iter().map(|(member, _)| member.hash()));
+            }
+            for (member, expiry) in members {
+                set.put(member, Stamp::new(*expiry, lap), hasher);
+            }
+            was_list && set.as_list().is_none()
+        };
+        if self.change_set(database, container, key, change)? {
+            self.scattered.insert(container, (database, key.into()));
+        }
+        Ok(())
     }
 
     /// Has the walks through a set know what a member is before it changes.

@@ -66,7 +66,7 @@ impl Store {
         for run in changes.runs(APPLY_EFFECTS) {
             let mut keyspace = self.load();
             keyspace.advance(changes.time_ms());
-            run.iter().try_for_each(|effect| keyspace.apply(effect, &mut removed))?;
+            keyspace.apply_all(run, &mut removed).map_err(|(_, misfit)| misfit)?;
             RwLockWriteGuard::unlock_fair(keyspace);
         }
         Ok(removed)

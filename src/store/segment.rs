@@ -73,6 +73,16 @@ impl<T: Expires> Segment<T> {
         &mut self.entries[place]
     }
 
+    /// Reads the tags, and the entries at both ends: what [`Segment::find`] and [`Segment::push`] look at.
+    pub(super) fn look_at(&self) {
+        let ends = [self.entries.first(), self.entries.last()];
+        black_box((
+            self.tags.first().copied(),
+            self.tags.last().copied(),
+            ends.map(|entry| entry.map(T::earliest)),
+        ));
+    }
+
     /// Puts an entry there that is not yet. Its end is for the caller to note.
     pub(super) fn push(&mut self, hash: u64, entry: T) {
         if self.entries.len() == self.entries.capacity() {

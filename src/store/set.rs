@@ -139,6 +139,13 @@ impl Set {
         }
     }
 
+    /// Brings the places of members with these hashes into the processor's caches.
+    pub(super) fn look_at(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        if let Form::Table { members, .. } = &self.0 {
+            members.look_at(hashes);
+        }
+    }
+
     /// Says that a member was written in this lap.
     pub(super) fn restamp(&mut self, member: &Name<'_>, lap: Lap) {
         let restamp = |found: &mut Member| found.set_stamp(Stamp::new(found.expiry(), lap));

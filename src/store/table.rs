@@ -31,6 +31,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::segment::{Ends, Segment, end_of};
@@ -142,6 +143,14 @@ impl<T: Expires> Table<T> {
             });
         }
         Some(outcome)
+    }
+
+    /// Brings the places of entries with these hashes into the processor's caches: of one after the other it would have
+    /// to wait for the segment, then for what that points to.
+    pub(crate) fn look_at(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        let segments = || hashes.clone().filter_map(|hash| self.segments.get(self.segment_of(hash)));
+        black_box(segments().map(Segment::len).sum::<usize>());
+        segments().for_each(Segment::look_at);
     }
 
     /// When the first entry ends, at the earliest.
