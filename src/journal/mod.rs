@@ -116,7 +116,6 @@ pub struct Closed;
 #[derive(Debug)]
 pub struct Opened {
     file: JournalFile,
-    policy: SyncPolicy,
     queue: Arc<Queue>,
 }
 
@@ -127,7 +126,7 @@ impl Opened {
     ///
     /// If the file is in use, damaged, foreign or newer, or can't be opened. It is left as it was.
     pub fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
-        Ok(Self { file: JournalFile::open(path, policy)?, policy, queue: Arc::default() })
+        Ok(Self { file: JournalFile::open(path, policy)?, queue: Arc::default() })
     }
 
     /// What changes the policy while the journal is written.
@@ -153,7 +152,6 @@ impl Opened {
         let (outgoing, finish) = delivery::start();
         let writer = Writer::new(
             self.file,
-            self.policy,
             Arc::clone(&store),
             stats,
             pubsub,

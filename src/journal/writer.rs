@@ -79,7 +79,6 @@ struct Syncing {
 impl Writer {
     pub(super) fn new(
         file: JournalFile,
-        policy: SyncPolicy,
         store: Arc<Store>,
         stats: Arc<Stats>,
         pubsub: Arc<PubSub>,
@@ -87,7 +86,7 @@ impl Writer {
         watches: Arc<Watches>,
         outgoing: Outgoing,
     ) -> Self {
-        let syncing = Syncing { policy, wal: None, unsynced_since: None };
+        let syncing = Syncing { policy: file.policy(), wal: None, unsynced_since: None };
         let compaction = Compaction::default();
         Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None, outgoing }
     }
