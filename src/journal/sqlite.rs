@@ -57,8 +57,10 @@ const LOG_PAGE_HEADER_BYTES: u64 = 24;
 /// latencies of all that was tried.
 const CHECKPOINT_PAGES: u64 = 1000;
 
-const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) VALUES ";
-const COLUMNS: usize = 7;
+/// A statement that fails takes the transaction along: `OR FAIL` saves keeping what it has to put back by itself. The
+/// sequence is not said: SQLite then takes the one behind the last row, and need not look where that would stand.
+const INSERT: &str = "INSERT OR FAIL INTO journal (effect, space, container, key, value, time_ms) VALUES ";
+const COLUMNS: usize = 6;
 
 /// How many rows are inserted by one statement, as far as there are so many: what a statement costs beside its rows is as
 /// much as a row.
@@ -148,7 +150,7 @@ struct Insert<'a, 'b> {
     connection: &'a Connection,
     end: &'a mut End,
     /// Not inserted yet.
-    rows: Vec<(i64, Columns<'b>)>,
+    rows: Vec<Columns<'b>>,
 }
 
 impl<'a, 'b> Insert<'a, 'b> {
@@ -190,17 +192,16 @@ impl<'a, 'b> Insert<'a, 'b> {
     }
 
     fn row(&mut self, row: Columns<'b>) -> rusqlite::Result<()> {
-        let sequence = self.end.next_sequence;
-        self.end.checksum.add(sequence, &row);
-        self.end.next_sequence += 1;
-        self.end.rows_since_timestamp += 1;
-        self.end.bytes_since_measured += row.bytes();
-        let is_large = row.bytes() > LARGE_ROW_BYTES;
-        if is_large {
+        let bytes = row.bytes();
+        if bytes > LARGE_ROW_BYTES {
             self.flush()?;
         }
-        self.rows.push((sequence, row));
-        if is_large || self.rows.len() == ROWS_AT_ONCE[0] { self.flush() } else { Ok(()) }
+        self.end.checksum.add(self.end.next_sequence, &row);
+        self.end.next_sequence += 1;
+        self.end.rows_since_timestamp += 1;
+        self.end.bytes_since_measured += bytes;
+        self.rows.push(row);
+        if bytes > LARGE_ROW_BYTES || self.rows.len() == ROWS_AT_ONCE[0] { self.flush() } else { Ok(()) }
     }
 
     /// Inserts what is left.
@@ -221,6 +222,11 @@ impl<'a, 'b> Insert<'a, 'b> {
             }
             rest = rest.chunks_exact(count).remainder();
         }
+        let (last, expected) = (self.connection.last_insert_rowid(), self.end.next_sequence - 1);
+        if !self.rows.is_empty() && last != expected {
+            let what = format!("the last row has become {last}, and should be {expected}");
+            return Err(rusqlite::Error::ToSqlConversionFailure(what.into()));
+        }
         self.rows.clear();
         Ok(())
     }
@@ -229,22 +235,21 @@ impl<'a, 'b> Insert<'a, 'b> {
 /// What inserts so many rows.
 fn insert(rows: usize) -> &'static str {
     static SQL: LazyLock<[String; ROWS_AT_ONCE.len()]> = LazyLock::new(|| {
-        ROWS_AT_ONCE.map(|rows| format!("{INSERT}{}", vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")))
+        ROWS_AT_ONCE.map(|rows| format!("{INSERT}{}", vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")))
     });
     ROWS_AT_ONCE.iter().position(|&count| count == rows).map_or("", |at| &SQL[at])
 }
 
-fn bind(statement: &mut CachedStatement<'_>, rows: &[(i64, Columns<'_>)]) -> rusqlite::Result<()> {
-    for ((sequence, row), first) in rows.iter().zip((1..).step_by(COLUMNS)) {
+fn bind(statement: &mut CachedStatement<'_>, rows: &[Columns<'_>]) -> rusqlite::Result<()> {
+    for (row, first) in rows.iter().zip((1..).step_by(COLUMNS)) {
         let Columns { effect, space, container, key, value, time_ms } = *row;
         let [key, value] = [key, value].map(|value| value.map(ToSqlOutput::Borrowed));
-        statement.raw_bind_parameter(first, sequence)?;
-        statement.raw_bind_parameter(first + 1, effect)?;
-        statement.raw_bind_parameter(first + 2, space)?;
-        statement.raw_bind_parameter(first + 3, container)?;
-        statement.raw_bind_parameter(first + 4, key)?;
-        statement.raw_bind_parameter(first + 5, value)?;
-        statement.raw_bind_parameter(first + 6, time_ms)?;
+        statement.raw_bind_parameter(first, effect)?;
+        statement.raw_bind_parameter(first + 1, space)?;
+        statement.raw_bind_parameter(first + 2, container)?;
+        statement.raw_bind_parameter(first + 3, key)?;
+        statement.raw_bind_parameter(first + 4, value)?;
+        statement.raw_bind_parameter(first + 5, time_ms)?;
     }
     Ok(())
 }
