@@ -225,7 +225,7 @@ impl Journal {
     pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Reply>, Closed> {
         let _room = self.queue.room_for(items.iter().map(Item::bytes).sum()).await?;
         let (reply, replies) = oneshot::channel();
-        self.queue.push(Batch { items, reply })?;
+        self.queue.push(Batch::new(items, reply))?;
         // The writer answers every batch that it has taken, or aborts the process.
         replies.await.map_err(|_| Closed)
     }
