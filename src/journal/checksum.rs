@@ -43,7 +43,9 @@ impl Checksum {
 
     fn take_in(&mut self, parts: &[&[u8]]) {
         let mut hasher = Hasher::new_with_initial(self.0);
-        parts.iter().for_each(|bytes| hasher.update(bytes));
+        for bytes in parts {
+            hasher.update(bytes);
+        }
         self.0 = hasher.finalize();
     }
 }

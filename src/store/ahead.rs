@@ -109,7 +109,7 @@ impl<'a> Ahead<'a> {
 /// Makes the first half of each look-up.
 fn find_keys<'a>(keyspace: &'a Keyspace, (database, now_ms): (u8, i64), lookups: &mut Lookups<'a>) {
     let keys = keyspace.table(database);
-    for step in Fetch::ALL {
+    for step in Fetch::LOOKUP {
         for name in lookups.iter().map_while(Option::as_ref).filter_map(|lookup| lookup.key.as_ref()) {
             keys.fetch(name.hash(), step);
         }
@@ -127,7 +127,7 @@ fn find_keys<'a>(keyspace: &'a Keyspace, (database, now_ms): (u8, i64), lookups:
 fn find_members<'a>(lookups: &Lookups<'a>) -> [Option<Found<'a>>; LOOKUPS_AHEAD] {
     let member =
         |lookup: &'_ Lookup<'a>| Some((lookup.found.and_then(set_of)?, lookup.member.as_ref()?.hash()));
-    for step in Fetch::ALL {
+    for step in Fetch::LOOKUP {
         for (set, hash) in lookups.iter().map_while(Option::as_ref).filter_map(member) {
             set.fetch(hash, step);
         }

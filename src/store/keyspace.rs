@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
 use super::set::{Member, Set};
-use super::table::{Fate, Table};
+use super::table::{Fate, Fetch, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
@@ -545,8 +545,10 @@ impl Keyspace {
         let lap = self.lap;
         let change = |set: &mut Set, hasher: &RandomState| {
             let was_list = set.as_list().is_some();
-            if members.len() > 1 {
-                set.look_at(members.iter().map(|(member, _)| member.hash()));
+            for step in Fetch::INSERTION.into_iter().filter(|_| members.len() > 1) {
+                for (member, _) in members {
+                    set.fetch(member.hash(), step);
+                }
             }
             for (member, expiry) in members {
                 set.put(member, Stamp::new(*expiry, lap), hasher);

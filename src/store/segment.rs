@@ -65,22 +65,13 @@ impl<T: Expires> Segment<T> {
                 let seen = memchr(tag(hash), &self.tags).map(|place| &self.entries[place]);
                 _ = black_box(seen.map(T::earliest));
             }
+            Fetch::End => _ = black_box(self.entries.last().map(T::earliest)),
         }
     }
 
     /// The entry at a place, to be changed in what neither its hash nor its end depends on; see [`Segment::ends`].
     pub(super) fn entry_mut(&mut self, place: usize) -> &mut T {
         &mut self.entries[place]
-    }
-
-    /// Reads the tags, and the entries at both ends: what [`Segment::find`] and [`Segment::push`] look at.
-    pub(super) fn look_at(&self) {
-        let ends = [self.entries.first(), self.entries.last()];
-        black_box((
-            self.tags.first().copied(),
-            self.tags.last().copied(),
-            ends.map(|entry| entry.map(T::earliest)),
-        ));
     }
 
     /// Puts an entry there that is not yet. Its end is for the caller to note.

@@ -92,7 +92,7 @@ impl Set {
         self.stamp_of(member).map(Stamp::expiry)
     }
 
-    /// Has the processor fetch what a look-up of this hash is going to read, without waiting for it.
+    /// Has the processor fetch what is going to be read of this hash, without waiting for it.
     pub(super) fn fetch(&self, hash: u64, what: Fetch) {
         match &self.0 {
             Form::List(members) => _ = black_box(members.first().map(Member::expiry)),
@@ -136,13 +136,6 @@ impl Set {
                     members.insert(member.hash(), new(), |m| m.hash(hasher));
                 }
             }
-        }
-    }
-
-    /// Brings the places of members with these hashes into the processor's caches.
-    pub(super) fn look_at(&self, hashes: impl Iterator<Item = u64> + Clone) {
-        if let Form::Table { members, .. } = &self.0 {
-            members.look_at(hashes);
         }
     }
 
