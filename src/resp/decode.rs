@@ -13,8 +13,8 @@ use crate::request::{Span, parse_integer};
 const CRLF: usize = 2;
 
 /// Arguments for which a connection keeps room from one request to the next. What a larger one took is given
-/// back.
-const KEPT_BY_DECODER: usize = 256;
+/// back. It is only used for those that come in pieces, or in an unusual form.
+const KEPT_BY_DECODER: usize = 16;
 
 /// The same for the decoded requests: enough for the usual commands as many at once as there may be.
 const KEPT_BY_REQUESTS: usize = 4 * DECODED_REQUESTS;
@@ -114,7 +114,17 @@ impl Decoder {
         requests: &mut Requests,
         bounds: Bounds,
     ) -> Result<(), ProtocolError> {
-        while requests.len() < bounds.requests && self.read_request(buffer, bounds)? {
+        while requests.len() < bounds.requests {
+            if self.missing == 0
+                && let Some(length) = requests.read_plain(buffer, self.at, bounds)
+            {
+                self.at += length;
+                self.start = self.at;
+                continue;
+            }
+            if !self.read_request(buffer, bounds)? {
+                break;
+            }
             self.start = self.at;
             // `*0` and an empty line ask for nothing and are answered nothing.
             if !self.spans.is_empty() {
@@ -286,6 +296,40 @@ impl Requests {
         self.consumed
     }
 
+    /// Takes in the request that starts at `start`, if all of it is there and its lengths are written as nearly all are.
+    /// Returns how many bytes it is. Of any other, the decoder finds out what it is.
+    fn read_plain(&mut self, buffer: &[u8], start: usize, bounds: Bounds) -> Option<usize> {
+        let before = self.spans.len();
+        let end = self.read_plain_spans(buffer, start, bounds);
+        if end.is_none() {
+            self.spans.truncate(before);
+            return None;
+        }
+        self.ends.push(self.spans.len() as u32);
+        Some(end? - start)
+    }
+
+    /// Where it ends.
+    fn read_plain_spans(&mut self, buffer: &[u8], start: usize, bounds: Bounds) -> Option<usize> {
+        let (count, line) = plain_number(buffer.get(start..)?, b'*')?;
+        if count == 0 || bounds.check_count(count as i64).is_err() {
+            return None;
+        }
+        let mut at = start + line;
+        for _ in 0..count {
+            let (length, line) = plain_number(buffer.get(at..)?, b'$')?;
+            at += line;
+            bounds.check_length(length as i64, at - start).ok()?;
+            let end = at + length;
+            if buffer.len() < end + CRLF {
+                return None;
+            }
+            self.spans.push(Span { start: at as u32, end: end as u32 });
+            at = end + CRLF;
+        }
+        Some(at)
+    }
+
     fn clear(&mut self) {
         self.spans.clear();
         self.spans.shrink_to(KEPT_BY_REQUESTS);
@@ -299,6 +343,23 @@ impl Requests {
         self.ends.push(self.spans.len() as u32);
         spans.shrink_to(KEPT_BY_DECODER);
     }
+}
+
+/// A number below 1000 behind its mark, and the length of its line. None, if there is no such line, or not all of it.
+fn plain_number(line: &[u8], mark: u8) -> Option<(usize, usize)> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
+    let &[first, a, b, c, ..] = line else { return None };
+    let a_value = digit(a).filter(|_| first == mark)?;
+    if b == b'\r' {
+        return Some((a_value, 2 + CRLF));
+    }
+    let tens = digit(b).filter(|_| a != b'0')? + 10 * a_value;
+    let d = *line.get(4)?;
+    if c == b'\r' {
+        return Some((tens, 3 + CRLF));
+    }
+    let hundreds = digit(c)? + 10 * tens;
+    (d == b'\r' && line.len() > 5).then_some((hundreds, 4 + CRLF))
 }
 
 /// What a client may send at once, before or after authentication.
