@@ -398,19 +398,25 @@ pub fn find(request: Request<'_>) -> Result<Command, (Option<Command>, Error)> {
 /// The command of this name, in any case; without regard to subcommands.
 #[must_use]
 pub fn lookup(name: &[u8]) -> Option<Command> {
-    static BY_NAME: LazyLock<AHashMap<&'static [u8], Command>> = LazyLock::new(|| {
-        rows().enumerate().map(|(index, spec)| (spec.name.as_bytes(), Command { index, spec })).collect()
+    static BY_NAME: LazyLock<AHashMap<u128, Command>> = LazyLock::new(|| {
+        let commands = rows().enumerate().map(|(index, spec)| Command { index, spec });
+        commands.filter_map(|command| Some((folded(command.spec.name.as_bytes())?, command))).collect()
     });
-    let mut lower = [0; LONGEST_NAME];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    // A subcommand's full name is no command.
-    BY_NAME.get(&*lower).copied().filter(|_| !lower.contains(&b'|'))
+    BY_NAME.get(&folded(name)?).copied()
 }
 
-/// No name of the table is longer than this.
-const LONGEST_NAME: usize = 32;
+/// A command's name in lower case, as a number. None, if it is none: it is too long, or a subcommand's full name.
+fn folded(name: &[u8]) -> Option<u128> {
+    let mut lower = [0; LONGEST_NAME];
+    lower.get_mut(..name.len())?.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    // A NUL, of which no name has one, must not be taken for the end.
+    let is_name = !lower.contains(&b'|') && !name.contains(&0);
+    is_name.then(|| u128::from_le_bytes(lower))
+}
+
+/// No command's name is longer than this.
+const LONGEST_NAME: usize = size_of::<u128>();
 
 impl Command {
     /// Its subcommand of this name, in any case.
