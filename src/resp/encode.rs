@@ -89,6 +89,11 @@ fn encode_null(in_resp2: &[u8], protocol: Protocol, out: &mut BytesMut) {
 
 /// Appends the line of `mark` and `value`: an integer, a length, a count.
 fn encode_number(mark: u8, value: i64, out: &mut BytesMut) {
+    // Most answers are 0 or 1, and most lengths, of an empty string, 0.
+    if let 0..=9 = value {
+        out.put_slice(&[mark, b'0' + value as u8, CRLF[0], CRLF[1]]);
+        return;
+    }
     let mut line = [0; NUMBER_BYTES];
     let mut start = NUMBER_BYTES - CRLF.len();
     line[start..].copy_from_slice(CRLF);
