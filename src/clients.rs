@@ -22,6 +22,8 @@ pub struct Clients {
     last_id: AtomicU64,
     /// A clock that is cheap to look at: seconds, counted by [`Clients::tick`].
     clock: Arc<AtomicU64>,
+    /// Whether all have to leave. Changed under the lock of `connected`.
+    is_ending: AtomicBool,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 
@@ -73,6 +75,9 @@ const OVER_LIMIT: u8 = 4;
 
 /// It has done nothing for too long, or had when somebody looked: its task has to look again.
 const IDLE: u8 = 8;
+
+/// The server ends: what it has asked for is finished, and its connection closed.
+const LEAVING: u8 = 16;
 
 /// Why a connection ends that did not ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +165,13 @@ impl Client {
     /// Whether its task has something to see to: messages, or its end.
     #[must_use]
     pub fn is_signalled(&self) -> bool {
-        self.signals.load(Acquire) != 0
+        self.signals.load(Acquire) & !LEAVING != 0
+    }
+
+    /// Whether it has to leave as soon as it is answered, because the server ends.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.signals.load(Acquire) & LEAVING != 0
     }
 
     /// Why it has to end, if it has.
@@ -253,7 +264,7 @@ impl Clients {
             is_paused: AtomicBool::new(false),
             clock: Arc::clone(&self.clock),
             last_seen: AtomicU64::new(self.clock.load(Relaxed)),
-            signals: AtomicU8::new(0),
+            signals: AtomicU8::new(if self.is_ending.load(Relaxed) { LEAVING } else { 0 }),
             waker: Mutex::new(None),
             outbox: OnceLock::new(),
             profile: Mutex::new(Profile {
@@ -292,6 +303,13 @@ impl Clients {
     pub fn kill(&self, client: &Client) {
         self.lock().remove(&client.id);
         client.signal(KILLED);
+    }
+
+    /// Has all clients leave, and those that come later.
+    pub fn end_all(&self) {
+        let connected = self.lock();
+        self.is_ending.store(true, Relaxed);
+        connected.values().for_each(|client| client.signal(LEAVING));
     }
 
     /// Advances the clock by which clients are idle. To be called every second.
@@ -395,6 +413,16 @@ mod tests {
         assert_eq!(wakes.0.load(Relaxed), 1);
         assert!(clients.is_empty());
         assert!(!membership.client.deliver(Bytes::from_static(b"a"), OutputLimit::default()));
+    }
+
+    #[test]
+    fn all_leave_when_the_server_ends_and_so_does_who_comes_then() {
+        let (clients, membership, wakes) = waiting();
+        clients.end_all();
+        assert!(membership.client.is_leaving() && !membership.client.is_signalled());
+        assert_eq!((membership.client.end(), wakes.0.load(Relaxed)), (None, 1));
+        let late = clients.connect(address(), address(), 2).unwrap();
+        assert!(late.client.is_leaving());
     }
 
     #[test]

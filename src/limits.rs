@@ -39,8 +39,12 @@ pub const OUTPUT_BYTES: usize = 64 * 1024;
 /// What a client may send ahead while it does not take its replies; beyond that its connection ends.
 pub const UNANSWERED_BYTES: usize = 256 * 1024 * 1024;
 
-/// Memory for output that a connection keeps while it is idle.
-pub const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
+/// Room for output that is kept from one use to the next: for what is gathered, and the reply that takes it beyond.
+pub const KEPT_OUTPUT_BYTES: usize = 2 * OUTPUT_BYTES;
+
+/// Rooms for requests and output that a thread keeps for its connections: for as many as usually have a write under way,
+/// and so one of them each, at once.
+pub const SPARE_BUFFERS: usize = 64;
 
 /// Channels and patterns that one client is subscribed to.
 pub const SUBSCRIPTIONS: usize = 64 * 1024;

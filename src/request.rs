@@ -14,8 +14,10 @@ pub struct Span {
 /// One request: argument 0 is the command's name. Never empty.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    chunk: &'a Bytes,
+    bytes: &'a [u8],
     spans: &'a [Span],
+    /// The same bytes, where they can be shared.
+    chunk: Option<&'a Bytes>,
 }
 
 impl<'a> Request<'a> {
@@ -26,8 +28,18 @@ impl<'a> Request<'a> {
     /// If `spans` is empty: there is no request without a name.
     #[must_use]
     pub fn new(chunk: &'a Bytes, spans: &'a [Span]) -> Self {
+        Self { chunk: Some(chunk), ..Self::in_place(chunk, spans) }
+    }
+
+    /// A request whose arguments stand at `spans` in bytes that are not to be kept: what is kept of it is copied.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    #[must_use]
+    pub fn in_place(bytes: &'a [u8], spans: &'a [Span]) -> Self {
         assert!(!spans.is_empty(), "a request has a name");
-        Self { chunk, spans }
+        Self { bytes, spans, chunk: None }
     }
 
     /// The number of arguments, the name included: what an arity is compared with. Never 0.
@@ -45,10 +57,10 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn arg(&self, index: usize) -> &'a [u8] {
         let span = self.spans[index];
-        &self.chunk[span.start as usize..span.end as usize]
+        &self.bytes[span.start as usize..span.end as usize]
     }
 
-    /// Argument `index`, sharing the bytes that were read.
+    /// Argument `index`, sharing the bytes that were read where that can be.
     ///
     /// # Panics
     ///
@@ -56,17 +68,20 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn shared(&self, index: usize) -> Bytes {
         let span = self.spans[index];
-        self.chunk.slice(span.start as usize..span.end as usize)
+        match self.chunk {
+            Some(chunk) => chunk.slice(span.start as usize..span.end as usize),
+            None => Bytes::copy_from_slice(self.arg(index)),
+        }
     }
 
     /// The arguments from `first` on.
     #[must_use]
     pub fn args(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let Self { chunk, spans } = *self;
-        spans[first.min(spans.len())..].iter().map(|span| &chunk[span.start as usize..span.end as usize])
+        let Self { bytes, spans, .. } = *self;
+        spans[first.min(spans.len())..].iter().map(|span| &bytes[span.start as usize..span.end as usize])
     }
 
-    /// The arguments from `first` on, sharing the bytes that were read.
+    /// The arguments from `first` on, sharing the bytes that were read where that can be.
     #[must_use]
     pub fn shared_args(&self, first: usize) -> Vec<Bytes> {
         (first..self.len()).map(|index| self.shared(index)).collect()
@@ -75,7 +90,8 @@ impl<'a> Request<'a> {
     /// The same request on its own, for another thread.
     #[must_use]
     pub fn to_owned(&self) -> OwnedRequest {
-        OwnedRequest { chunk: self.chunk.clone(), spans: self.spans.into() }
+        let chunk = self.chunk.cloned().unwrap_or_else(|| Bytes::copy_from_slice(self.bytes));
+        OwnedRequest { chunk, spans: self.spans.into() }
     }
 }
 

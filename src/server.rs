@@ -162,6 +162,7 @@ pub async fn run(
 
     tracing::info!("Shutting down: finishing what clients have submitted");
     services.shutdown.send_replace(true);
+    services.environment.clients.end_all();
     if tokio::time::timeout(DRAIN_TIMEOUT, all_gone.recv()).await.is_err() {
         tracing::warn!("Some clients do not take their replies: they are cut off");
     }

@@ -1,6 +1,6 @@
 //! One client: read, decode, execute in order, write.
 //!
-//! Reads are answered right here. A write, and every read that stands behind it in what was read at once, goes
+//! Reads are answered right here (`reads.rs`). A write, and every read that stands behind it in what was read at once, goes
 //! to the journal in one batch. Commands of the session, and of the server, wait until what stands before them
 //! is answered. What stands between MULTI and EXEC is queued, and goes to the journal as one.
 //!
@@ -9,7 +9,6 @@
 //! What others send the client (`push.rs`) goes out between replies; while it waits it can be woken for that, and
 //! to be ended. Between requests, too, it waits where clients are paused (`pause.rs`).
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
@@ -20,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -31,11 +30,11 @@ use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, 
 use crate::monitor::Executed;
 use crate::op::Op;
 use crate::outbox::Backlog;
-use crate::reply::{Error, Reply};
+use crate::reply::{Error, ProtocolError, Reply};
 use crate::request::Request;
 use crate::resp::{self, Decoder, Protocol, Requests};
 use crate::seldom::Seldom;
-use crate::stats::{now_ms, since_epoch};
+use crate::stats::{Stats, now_ms, since_epoch};
 use crate::store::View;
 
 use self::push::Event;
@@ -45,6 +44,7 @@ pub use self::pause::Pause;
 
 mod pause;
 mod push;
+mod reads;
 mod stream;
 mod transaction;
 
@@ -78,16 +78,11 @@ pub struct Repeated {
 ///
 /// If its socket fails, or others end it.
 pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
-    let mut shutdown = services.shutdown.subscribe();
     let mut connection = Connection::new(stream, &membership, services);
     while !connection.is_closing {
-        let event = tokio::select! {
-            biased;
-            _ = shutdown.wait_for(|&is_ending| is_ending) => break,
-            event = connection.event() => event?,
-        };
-        match event {
-            Event::Received(0) => break,
+        match connection.event().await? {
+            Event::Answered => {}
+            Event::Received(0) | Event::Leaving => break,
             Event::Received(_) => connection.answer().await?,
             Event::Signalled => connection.push().await?,
         }
@@ -104,8 +99,11 @@ struct Connection {
     /// The keys that the next transaction depends on.
     watched: Option<Watched>,
     decoder: Decoder,
+    /// Those at hand. Like the output, they hold no memory while there are none.
     requests: Requests,
-    /// Read, and not executed yet. Holds no memory while there is nothing.
+    /// What was decoded of the input, if something was and is not executed yet.
+    portion: Option<Portion>,
+    /// Read, and not executed yet.
     input: BytesMut,
     output: BytesMut,
     /// The waker that others were told of.
@@ -127,6 +125,7 @@ impl Connection {
             watched: None,
             decoder: Decoder::default(),
             requests: Requests::default(),
+            portion: None,
             input: BytesMut::new(),
             output: BytesMut::new(),
             waker: None,
@@ -137,26 +136,6 @@ impl Connection {
 
     fn client(&self) -> &Client {
         self.session.client()
-    }
-
-    /// Takes bytes in. Ready with how many; 0 at the end of the stream.
-    ///
-    /// They are read into memory that all connections of a thread share, so that one that is idle holds none.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        thread_local! {
-            static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
-        }
-        let Self { stream, input, services, session, .. } = self;
-        let client = session.client();
-        READ.with_borrow_mut(|memory| {
-            let mut read = ReadBuf::new(memory);
-            Pin::new(stream).poll_read(context, &mut read).map_ok(|()| {
-                client.note_seen();
-                input.extend_from_slice(read.filled());
-                services.environment.stats.net_input_bytes.add(read.filled().len() as u64);
-                read.filled().len()
-            })
-        })
     }
 
     /// Ends the stream behind the last reply.
@@ -176,21 +155,21 @@ impl Connection {
 
     /// Executes the complete requests among the bytes taken in, and writes the replies.
     async fn answer(&mut self) -> io::Result<()> {
-        let mut requests = std::mem::take(&mut self.requests);
+        self.prepare();
         while !self.is_closing {
-            let settings = &self.services.environment.settings;
-            self.decoder.set_bounds(settings.argument_bytes(), settings.request_bytes());
-            let authenticated = self.session.is_authenticated();
-            let outcome = self.decoder.decode(&mut self.input, &mut requests, authenticated);
+            let Portion { next, outcome } = self.portion.take().unwrap_or_else(|| self.decode_input());
+            let requests = std::mem::take(&mut self.requests);
             let chunk = self.input.split_to(requests.consumed()).freeze();
-            self.execute(Decoded { chunk: &chunk, requests: &requests }).await?;
+            self.execute(next, Decoded::shared(&chunk, &requests)).await?;
+            let is_none = requests.is_empty();
+            self.requests = requests;
             if let Err(error) = outcome
                 && !self.is_closing
             {
                 self.reply(&Reply::Error(Error::Protocol(error)));
                 self.is_closing = true;
             }
-            if requests.is_empty() {
+            if is_none {
                 let incomplete = self.input.len();
                 self.flush().await?;
                 // Writing takes in what the client sends meanwhile, which may complete a request.
@@ -199,17 +178,31 @@ impl Connection {
                 }
             }
         }
-        self.requests = requests;
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
-        self.session.client().query_bytes.store(self.input.len(), Relaxed);
-        self.flush().await
+        self.client().query_bytes.store(self.input.len(), Relaxed);
+        self.flush().await?;
+        self.rest();
+        Ok(())
     }
 
-    /// Executes requests in order.
-    async fn execute(&mut self, decoded: Decoded<'_>) -> io::Result<()> {
-        let mut next = 0;
+    fn decode_input(&mut self) -> Portion {
+        let (mut input, mut requests) = (std::mem::take(&mut self.input), std::mem::take(&mut self.requests));
+        let outcome = self.decode(&mut input, &mut requests);
+        (self.input, self.requests) = (input, requests);
+        Portion { next: 0, outcome }
+    }
+
+    /// Decodes a portion of the requests in `input`.
+    fn decode(&mut self, input: &mut [u8], requests: &mut Requests) -> Result<(), ProtocolError> {
+        let settings = &self.services.environment.settings;
+        self.decoder.set_bounds(settings.argument_bytes(), settings.request_bytes());
+        self.decoder.decode(input, requests, self.session.is_authenticated())
+    }
+
+    /// Executes requests from `next` on, in order.
+    async fn execute(&mut self, mut next: usize, decoded: Decoded<'_>) -> io::Result<()> {
         while let Some(request) = decoded.get(next).filter(|_| !self.is_closing) {
             if self.client().is_signalled() {
                 self.take_messages().await?;
@@ -248,7 +241,7 @@ impl Connection {
         let reply = match command.spec.run {
             Run::Read(read) => match self.begin_walk(command, request) {
                 Ok(Some(walk)) => return self.stream(command, request, walk).await,
-                Ok(None) => return Ok(self.read(first, command, read, decoded)),
+                Ok(None) => return Ok(self.read(first, command, read, decoded, started)),
                 Err(error) => Some(error.into()),
             },
             Run::Write(make) => match make(&self.scope(), request) {
@@ -295,36 +288,6 @@ impl Connection {
                 Some(Error::WrongArity(command.spec.name.to_owned()).into())
             }
         }
-    }
-
-    /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store, and
-    /// under one look at the clock. Those that may take long are executed one by one: each is charged its own time,
-    /// and writers get their turn.
-    fn read(&mut self, first: usize, command: Command, read: ReadFunction, decoded: Decoded<'_>) -> usize {
-        let started = Instant::now();
-        let services = Arc::clone(&self.services);
-        let keyspace = services.environment.store.read();
-        let view = View::committed(&keyspace, now_ms());
-        let takes_others = !command.spec.is_slow_read();
-        let is_same = |found: Command| found.index == command.index;
-        let mut next = first;
-        while let Some(request) = decoded.get(next) {
-            let goes_along = next == first || (takes_others && self.command(request).is_ok_and(is_same));
-            if !goes_along || self.output.len() >= OUTPUT_BYTES {
-                break;
-            }
-            let reply = read(&view, self.session.database(), request).unwrap_or_else(Reply::Error);
-            self.reply_to(command, &reply);
-            self.show(command, request);
-            next += 1;
-        }
-        let lookups = view.lookups();
-        // What the count leads to is no reason to keep the writer waiting.
-        drop(keyspace);
-        services.environment.stats.keyspace_hits.add(lookups.hits);
-        services.environment.stats.keyspace_misses.add(lookups.misses);
-        self.count(command, decoded.range(first..next), started.elapsed());
-        next - first
     }
 
     /// Has the journal execute `op`, asked for by request `first`, and the writes and reads right behind it:
@@ -661,15 +624,7 @@ impl Connection {
 
     /// Shows monitors a command that was executed.
     fn show(&self, command: Command, request: Request<'_>) {
-        let environment = &self.services.environment;
-        if environment.monitors.are_there() && !command.spec.has(Flag::Admin) {
-            environment.monitors.show(&Executed {
-                arguments: command::redacted(environment, command, request),
-                at: since_epoch(),
-                database: self.session.database(),
-                client: self.client().peer_address,
-            });
-        }
+        show(&self.services.environment, &self.session, command, request);
     }
 
     fn count_error(&self, command: Command, reply: &Reply) {
@@ -684,17 +639,12 @@ impl Connection {
     }
 
     fn reply(&mut self, reply: &Reply) {
-        if matches!(reply, Reply::Error(_)) {
-            self.services.environment.stats.error_replies.add(1);
-        }
-        // Messages are none: they come whether or not replies are wanted.
-        if self.session.takes_reply() || matches!(reply, Reply::Pushes(_)) {
-            resp::encode(reply, self.protocol(), &mut self.output);
-        }
+        let Self { services, session, output, .. } = self;
+        put_reply(reply, session, &services.environment.stats, output);
     }
 
     fn protocol(&self) -> Protocol {
-        if self.session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+        protocol(&self.session)
     }
 
     /// Writes some of the output from `written` on, or else takes in what the client sends.
@@ -766,23 +716,85 @@ impl Connection {
     }
 }
 
+/// Appends a reply to the output, if the client wants it.
+fn put_reply(reply: &Reply, session: &mut Session, stats: &Stats, output: &mut BytesMut) {
+    if matches!(reply, Reply::Error(_)) {
+        stats.error_replies.add(1);
+    }
+    // Messages are none: they come whether or not replies are wanted.
+    if session.takes_reply() || matches!(reply, Reply::Pushes(_)) {
+        resp::encode(reply, protocol(session), output);
+    }
+}
+
+fn protocol(session: &Session) -> Protocol {
+    if session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+}
+
+/// Shows monitors a command that was executed.
+fn show(environment: &Environment, session: &Session, command: Command, request: Request<'_>) {
+    if environment.monitors.are_there() && !command.spec.has(Flag::Admin) {
+        environment.monitors.show(&Executed {
+            arguments: command::redacted(environment, command, request),
+            at: since_epoch(),
+            database: session.database(),
+            client: session.client().peer_address,
+        });
+    }
+}
+
+/// How far the requests that were decoded last are executed.
+struct Portion {
+    /// The first that is not.
+    next: usize,
+    /// What stands behind them, if it is no request.
+    outcome: Result<(), ProtocolError>,
+}
+
 /// Requests and the bytes in which they stand.
 #[derive(Clone, Copy)]
 struct Decoded<'a> {
-    chunk: &'a Bytes,
+    bytes: &'a [u8],
+    /// The same, if requests that are kept may share them.
+    chunk: Option<&'a Bytes>,
     requests: &'a Requests,
 }
 
 impl<'a> Decoded<'a> {
-    fn get(self, index: usize) -> Option<Request<'a>> {
-        (index < self.requests.len()).then(|| Request::new(self.chunk, self.requests.get(index)))
+    fn shared(chunk: &'a Bytes, requests: &'a Requests) -> Self {
+        Self { bytes: chunk, chunk: Some(chunk), requests }
     }
-}
 
-impl<'a> Decoded<'a> {
+    fn in_place(bytes: &'a [u8], requests: &'a Requests) -> Self {
+        Self { bytes, chunk: None, requests }
+    }
+
+    fn get(self, index: usize) -> Option<Request<'a>> {
+        (index < self.requests.len()).then(|| self.request(index))
+    }
+
+    fn request(self, index: usize) -> Request<'a> {
+        match self.chunk {
+            Some(chunk) => Request::new(chunk, self.requests.get(index)),
+            None => Request::in_place(self.bytes, self.requests.get(index)),
+        }
+    }
+
     /// These requests, which must be there.
     fn range(self, places: Range<usize>) -> impl ExactSizeIterator<Item = Request<'a>> {
-        places.map(move |place| Request::new(self.chunk, self.requests.get(place)))
+        places.map(move |place| self.request(place))
+    }
+
+    /// How many requests from `first` on name the same command in the same way, and may be executed because that one
+    /// may, whose command this is: at least 1.
+    fn alike(self, first: usize, command: Command) -> usize {
+        let name = self.request(first).arg(0);
+        // Which subcommand it is, the name doesn't say.
+        if name.len() != command.spec.name.len() {
+            return 1;
+        }
+        let is_alike = |request: &Request<'_>| request.arg(0) == name && command.spec.takes(request.len());
+        1 + self.range(first + 1..self.requests.len()).take_while(is_alike).count()
     }
 }
 

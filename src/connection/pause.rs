@@ -128,9 +128,12 @@ impl Connection {
                 event = poll_fn(|context| self.poll_event(context, may_receive)) => event?,
             };
             match event {
-                Event::Received(0) => break,
-                Event::Received(_) => {}
-                Event::Signalled => self.push().await?,
+                Event::Received(0) | Event::Leaving => break,
+                Event::Received(_) | Event::Answered => {}
+                Event::Signalled => {
+                    self.take_messages().await?;
+                    self.flush().await?;
+                }
             }
         }
         self.is_closing = true;

@@ -13,28 +13,47 @@ use crate::outbox::Backlog;
 /// What an idle connection is woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
+    /// Requests came in, and are answered.
+    Answered,
     /// So many bytes came in; 0 at the end of the stream.
     Received(usize),
     /// Others have sent it something, or ended it.
     Signalled,
+    /// The server ends.
+    Leaving,
 }
 
 impl Connection {
-    /// Waits for bytes, and for what others do.
+    /// Waits for requests, and for what others do. Reads are answered at once.
     pub(super) async fn event(&mut self) -> io::Result<Event> {
-        poll_fn(|context| self.poll_event(context, true)).await
+        poll_fn(|context| {
+            self.listen(context);
+            if self.client().is_leaving() {
+                return Poll::Ready(Ok(Event::Leaving));
+            }
+            // Requests first: messages are sent before each, so that neither keeps the other waiting.
+            if let Poll::Ready(event) = self.poll_answer(context) {
+                return Poll::Ready(event);
+            }
+            self.poll_signal()
+        })
+        .await
     }
 
+    /// The same of a connection that waits with a request of its own.
     pub(super) fn poll_event(
         &mut self,
         context: &mut Context<'_>,
         may_receive: bool,
     ) -> Poll<io::Result<Event>> {
         self.listen(context);
-        // Requests first: messages are sent before each, so that neither keeps the other waiting.
         if may_receive && let Poll::Ready(received) = self.poll_receive(context) {
             return Poll::Ready(received.map(Event::Received));
         }
+        self.poll_signal()
+    }
+
+    fn poll_signal(&self) -> Poll<io::Result<Event>> {
         if self.client().is_signalled() { Poll::Ready(Ok(Event::Signalled)) } else { Poll::Pending }
     }
 
@@ -54,8 +73,11 @@ impl Connection {
 
     /// Sends what others have sent this client.
     pub(super) async fn push(&mut self) -> io::Result<()> {
+        self.prepare();
         self.take_messages().await?;
-        self.flush().await
+        self.flush().await?;
+        self.rest();
+        Ok(())
     }
 
     /// Moves the messages that wait to the output: not those that come meanwhile, of which there may always be

@@ -1,0 +1,218 @@
+//! Reads of the store, answered where they were received.
+//!
+//! What comes in is decoded in memory that the connections of a thread use by turns, and the reads in front of all else
+//! are answered from there. Only what has to wait, a write or a part of a request, is copied to the connection, which so
+//! holds no memory of this kind while it is idle.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use super::push::Event;
+use super::{Connection, Decoded, Portion, ReadFunction, put_reply, show};
+use crate::command::{Command, Environment, Flag, Run};
+use crate::limits::{KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, SPARE_BUFFERS};
+use crate::reply::Reply;
+use crate::resp::Requests;
+use crate::stats::now_ms;
+use crate::store::View;
+
+thread_local! {
+    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace {
+        received: vec![0; READ_BYTES].into(),
+        spare: Vec::new(),
+    });
+}
+
+/// What the connections of a thread work with by turns.
+struct Workspace {
+    received: Box<[u8]>,
+    /// What nobody uses at present, at most [`SPARE_BUFFERS`].
+    spare: Vec<Buffers>,
+}
+
+/// Room for requests and replies. There is nothing in it.
+#[derive(Default)]
+struct Buffers {
+    requests: Requests,
+    output: BytesMut,
+}
+
+impl Connection {
+    /// Takes bytes in, behind those that are there. Ready with how many; 0 at the end of the stream.
+    pub(super) fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        WORKSPACE.with_borrow_mut(|Workspace { received, .. }| {
+            let length = ready!(self.poll_read(context, received))?;
+            self.input.extend_from_slice(&received[..length]);
+            Poll::Ready(Ok(length))
+        })
+    }
+
+    /// Takes bytes in, and answers the reads in front of all else.
+    pub(super) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if !self.input.is_empty() {
+            return self.poll_receive(context).map_ok(Event::Received);
+        }
+        WORKSPACE.with_borrow_mut(|workspace| {
+            let length = ready!(self.poll_read(context, &mut workspace.received))?;
+            if length == 0 {
+                return Poll::Ready(Ok(Event::Received(0)));
+            }
+            self.take_buffers(workspace);
+            let is_answered = self.answer_in_place(&mut workspace.received[..length]);
+            self.write_at_once()?;
+            if !is_answered || !self.output.is_empty() {
+                return Poll::Ready(Ok(Event::Received(length)));
+            }
+            self.give_buffers_back(workspace);
+            self.client().query_bytes.store(self.input.len(), Relaxed);
+            Poll::Ready(Ok(Event::Answered))
+        })
+    }
+
+    /// Reads from the socket. Ready with how many bytes; 0 at the end of the stream.
+    fn poll_read(&mut self, context: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(memory);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        let length = read.filled().len();
+        self.client().note_seen();
+        self.services.environment.stats.net_input_bytes.add(length as u64);
+        Poll::Ready(Ok(length))
+    }
+
+    /// Answers the reads in front of all else in what was received, and keeps what is behind them. Whether nothing of
+    /// that can be executed before more comes.
+    fn answer_in_place(&mut self, received: &mut [u8]) -> bool {
+        let mut rest = received;
+        loop {
+            let mut requests = std::mem::take(&mut self.requests);
+            let outcome = self.decode(rest, &mut requests);
+            let next = self.answer_reads(Decoded::in_place(rest, &requests));
+            let (count, consumed) = (requests.len(), requests.consumed());
+            self.requests = requests;
+            if next < count || outcome.is_err() {
+                self.input.extend_from_slice(rest);
+                self.portion = Some(Portion { next, outcome });
+                return false;
+            }
+            rest = &mut rest[consumed..];
+            let is_over = rest.is_empty() || count == 0;
+            if is_over || self.output.len() >= OUTPUT_BYTES {
+                self.input.extend_from_slice(rest);
+                return is_over;
+            }
+        }
+    }
+
+    /// Executes the reads in front that can be executed at once. Returns how many those are.
+    fn answer_reads(&mut self, decoded: Decoded<'_>) -> usize {
+        let mut next = 0;
+        while let Some(request) = decoded.get(next)
+            && self.transaction.is_none()
+            && !self.client().is_signalled()
+            && !self.services.pause.is_active()
+            && self.output.len() < OUTPUT_BYTES
+            && let Ok(command) = self.command(request)
+            && let Run::Read(read) = command.spec.run
+            && !command.spec.has(Flag::Streamed)
+        {
+            let started = Instant::now();
+            self.client().note_command(command.spec.name, started);
+            next += self.read(next, command, read, decoded, started);
+        }
+        next
+    }
+
+    /// Executes the run of the same read that begins with request `first`: all of it at one moment of the store, and
+    /// under one look at the clock. Those that may take long are executed one by one: each is charged its own time,
+    /// and writers get their turn. Returns how many were executed.
+    pub(super) fn read(
+        &mut self,
+        first: usize,
+        command: Command,
+        read: ReadFunction,
+        decoded: Decoded<'_>,
+        started: Instant,
+    ) -> usize {
+        let Self { services, session, output, .. } = self;
+        let environment = &services.environment;
+        let Environment { store, stats, monitors, .. } = environment;
+        let most = if command.spec.is_slow_read() { 1 } else { decoded.alike(first, command) };
+        let keyspace = store.read();
+        let view = View::committed(&keyspace, now_ms());
+        let database = session.database();
+        let mut executed = 0;
+        for request in decoded.range(first..first + most) {
+            if executed > 0 && output.len() >= OUTPUT_BYTES {
+                break;
+            }
+            let reply = read(&view, database, request).unwrap_or_else(Reply::Error);
+            if matches!(reply, Reply::Error(_)) {
+                stats.commands[command.index].failed_calls.add(1);
+            }
+            put_reply(&reply, session, stats, output);
+            if monitors.are_there() {
+                show(environment, session, command, request);
+            }
+            executed += 1;
+        }
+        let lookups = view.lookups();
+        // What the count leads to is no reason to keep the writer waiting.
+        drop(keyspace);
+        stats.keyspace_hits.add(lookups.hits);
+        stats.keyspace_misses.add(lookups.misses);
+        self.count(command, decoded.range(first..first + executed), started.elapsed());
+        executed
+    }
+
+    /// Writes what the system takes of the output at once.
+    fn write_at_once(&mut self) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        match self.stream.try_write(&self.output) {
+            Ok(written) => {
+                self.services.environment.stats.net_output_bytes.add(written as u64);
+                if written == self.output.len() {
+                    self.output.clear()
+                } else {
+                    self.output.advance(written)
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes room for requests and replies, of which the connection has none while it is idle.
+    pub(super) fn prepare(&mut self) {
+        if self.portion.is_none() && self.output.capacity() == 0 {
+            WORKSPACE.with_borrow_mut(|workspace| self.take_buffers(workspace));
+        }
+    }
+
+    /// Gives it back: there is nothing in it any more.
+    pub(super) fn rest(&mut self) {
+        WORKSPACE.with_borrow_mut(|workspace| self.give_buffers_back(workspace));
+    }
+
+    fn take_buffers(&mut self, workspace: &mut Workspace) {
+        let Buffers { requests, output } = workspace.spare.pop().unwrap_or_default();
+        (self.requests, self.output) = (requests, output);
+    }
+
+    fn give_buffers_back(&mut self, workspace: &mut Workspace) {
+        let requests = std::mem::take(&mut self.requests);
+        let output = std::mem::take(&mut self.output);
+        if workspace.spare.len() < SPARE_BUFFERS && output.capacity() <= KEPT_OUTPUT_BYTES {
+            workspace.spare.push(Buffers { requests, output });
+        }
+    }
+}
