@@ -773,6 +773,7 @@ impl<'a> Decoded<'a> {
         (index < self.requests.len()).then(|| self.request(index))
     }
 
+    #[inline]
     fn request(self, index: usize) -> Request<'a> {
         match self.chunk {
             Some(chunk) => Request::new(chunk, self.requests.get(index)),

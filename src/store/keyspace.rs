@@ -307,7 +307,7 @@ impl Keyspace {
         }
     }
 
-    fn table(&self, database: u8) -> &Table<Key> {
+    pub(super) fn table(&self, database: u8) -> &Table<Key> {
         &self.databases[usize::from(database)].keys
     }
 
@@ -318,8 +318,12 @@ impl Keyspace {
 
     /// The key of this name, which may have ended.
     pub(super) fn get(&self, database: u8, name: &[u8]) -> Option<&Key> {
-        let name = self.name(name);
-        self.table(database).get(name.hash(), |key| key.entry.is(&name))
+        self.find(database, &self.name(name))
+    }
+
+    /// The same.
+    pub(super) fn find(&self, database: u8, name: &Name<'_>) -> Option<&Key> {
+        self.table(database).get(name.hash(), |key| key.entry.is(name))
     }
 
     /// The keys that there are at this time.

@@ -9,8 +9,11 @@
 //! 256 is looked at in vain. What a hash table would keep empty in between, half of it after it has grown, is not there:
 //! a segment grows by a sixteenth.
 
-use memchr::memchr_iter;
+use std::hint::black_box;
 
+use memchr::{memchr, memchr_iter};
+
+use super::table::Fetch;
 use crate::expiry::{Expires, Expiry};
 
 /// Room for tags is made in such steps: it costs little, and moves them less often.
@@ -51,6 +54,18 @@ impl<T: Expires> Segment<T> {
     /// The place of the entry with this hash that `is_it`.
     pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<usize> {
         memchr_iter(tag(hash), &self.tags).find(|&place| is_it(&self.entries[place]))
+    }
+
+    /// Reads something of it, so that the processor has it at hand.
+    pub(super) fn fetch(&self, hash: u64, what: Fetch) {
+        match what {
+            Fetch::Head => _ = black_box((self.tags.len(), self.entries.len())),
+            Fetch::Tags => _ = black_box((self.tags.first(), self.tags.last())),
+            Fetch::Entry => {
+                let seen = memchr(tag(hash), &self.tags).map(|place| &self.entries[place]);
+                _ = black_box(seen.map(T::earliest));
+            }
+        }
     }
 
     /// The entry at a place, to be changed in what neither its hash nor its end depends on; see [`Segment::ends`].

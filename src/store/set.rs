@@ -1,5 +1,6 @@
 //! The members of one set.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use ahash::RandomState;
@@ -7,7 +8,7 @@ use ahash::RandomState;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
-use super::table::{END, Fate, Table, position};
+use super::table::{END, Fate, Fetch, Table, position};
 use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -89,6 +90,14 @@ impl Set {
     /// When the member of this name ends; none, if it is not in the set.
     pub(crate) fn expiry_of(&self, member: &Name<'_>) -> Option<Expiry> {
         self.stamp_of(member).map(Stamp::expiry)
+    }
+
+    /// Has the processor fetch what a look-up of this hash is going to read, without waiting for it.
+    pub(super) fn fetch(&self, hash: u64, what: Fetch) {
+        match &self.0 {
+            Form::List(members) => _ = black_box(members.first().map(Member::expiry)),
+            Form::Table { members, .. } => members.fetch(hash, what),
+        }
     }
 
     /// The same, and when it was written.

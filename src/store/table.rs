@@ -71,6 +71,21 @@ pub(crate) struct Table<T> {
     latest: Expiry,
 }
 
+/// What a look-up waits for, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// The head of the segment.
+    Head,
+    /// The tags.
+    Tags,
+    /// The entry, if there seems to be one.
+    Entry,
+}
+
+impl Fetch {
+    pub(crate) const ALL: [Self; 3] = [Self::Head, Self::Tags, Self::Entry];
+}
+
 /// What becomes of an entry that a sweep looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -95,6 +110,14 @@ impl<T: Expires> Table<T> {
     pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         let segment = self.segments.get(self.segment_of(hash))?;
         segment.find(hash, is_it).map(|place| &segment.entries()[place])
+    }
+
+    /// Has the processor fetch what a look-up of this hash is going to read, without waiting for it. What stands before
+    /// that in a look-up is to be there.
+    pub(crate) fn fetch(&self, hash: u64, what: Fetch) {
+        if let Some(segment) = self.segments.get(self.segment_of(hash)) {
+            segment.fetch(hash, what);
+        }
     }
 
     /// Changes the entry with this hash that `is_it`, if it is there, in what its hash does not depend on.
