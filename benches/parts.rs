@@ -48,6 +48,7 @@ fn main() -> Outcome<()> {
     let mut criterion = Criterion::default().configure_from_args();
     decode(&mut criterion);
     look_up(&mut criterion);
+    packing(&mut criterion);
     write(&mut criterion);
     append(&mut criterion)?;
     replay(&mut criterion)?;
@@ -105,6 +106,29 @@ fn look_up(criterion: &mut Criterion) {
         let random = || &of[fastrand::usize(..MEMBERS)];
         group.bench_function(name, |bencher| bencher.iter_batched(random, has, BatchSize::SmallInput));
     }
+}
+
+/// How names are held, where nothing is far away: a look-up packs the member that is asked for, and what is handed out is
+/// unpacked.
+fn packing(criterion: &mut Criterion) {
+    let store = Store::default();
+    let members: Vec<Bytes> = (0..BATCH).map(|_| random_member()).collect();
+    add(&store, &[sadd(&members)]);
+    let keyspace = store.read();
+    let view = View::committed(&keyspace, 0);
+    let Ok(Some(set)) = view.set(0, &KEY) else { return };
+    let mut group = criterion.benchmark_group("packing");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function("look up 100 UUIDs among 100", |bencher| {
+        bencher.iter(|| assert!(members.iter().all(|member| set.contains(black_box(member)))));
+    });
+    group.bench_function("hand out 100 UUIDs", |bencher| {
+        bencher.iter(|| {
+            for (member, _) in set.members() {
+                black_box(member.text());
+            }
+        });
+    });
 }
 
 /// The two halves of a write around its commit.

@@ -126,6 +126,10 @@ pub const APPLY_EFFECTS: usize = 256;
 /// entries of each segment end and where all do, 0.3 in between, so that no reader waits for a millisecond.
 pub const SWEEP_SEGMENTS: usize = 128;
 
+/// Look-ups that are made side by side: as many as processors have fetches under way, and some more, since not each step
+/// of each waits for one.
+pub const LOOKUPS_AHEAD: usize = 32;
+
 /// Members of a set from which on SMEMBERS is streamed: fewer are copied while nobody waits for long (some tenths of
 /// a millisecond), and their reply is not much more than what is gathered anyway.
 pub const STREAMED_MEMBERS: usize = 4 * 1024;

@@ -12,6 +12,7 @@ use revoked::memory;
 use revoked::server::{self, Options};
 use revoked::tool;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::layer::SubscriberExt;
@@ -100,7 +101,12 @@ fn log(config: &Config) -> Result<SetLoglevel, Failure> {
 }
 
 fn run(config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = match config.io_threads {
+        // Nothing has to be handed from thread to thread then.
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = runtime
         .worker_threads(config.io_threads)
         .thread_name("io")
         .enable_all()

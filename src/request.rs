@@ -36,6 +36,7 @@ impl<'a> Request<'a> {
     /// # Panics
     ///
     /// As above.
+    #[inline]
     #[must_use]
     pub fn in_place(bytes: &'a [u8], spans: &'a [Span]) -> Self {
         assert!(!spans.is_empty(), "a request has a name");

@@ -101,8 +101,10 @@ const DURATION_BOUNDS: usize = 21;
 impl Histogram {
     /// Counts so many durations of so many nanoseconds each.
     pub fn add(&self, count: u64, nanoseconds: u64) {
-        let place = (0..DURATION_BOUNDS - 1).find(|&place| nanoseconds <= bound(place));
-        self.0[place.unwrap_or(DURATION_BOUNDS - 1)].add(count);
+        // A bound is somewhat more than its power of two.
+        let least = (nanoseconds | 1).ilog2().saturating_sub(10) as usize;
+        let place = if nanoseconds <= bound(least) { least } else { least + 1 };
+        self.0[place.min(DURATION_BOUNDS - 1)].add(count);
     }
 
     /// Bounds in nanoseconds, each with the number of durations up to it; only those with more than the one
@@ -267,6 +269,13 @@ mod tests {
     #[test]
     fn durations_are_counted_up_to_bounds_that_double() {
         let histogram = Histogram::default();
+        for place in 0..DURATION_BOUNDS {
+            for (nanoseconds, expected) in [(bound(place), place), (bound(place) + 1, place + 1)] {
+                let histogram = Histogram::default();
+                histogram.add(1, nanoseconds);
+                assert_eq!(histogram.0[expected.min(DURATION_BOUNDS - 1)].get(), 1, "{nanoseconds}");
+            }
+        }
         for nanoseconds in [0, 1_031, 1_032, 32_768, 33_023, u64::MAX] {
             histogram.add(2, nanoseconds);
         }

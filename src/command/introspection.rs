@@ -165,7 +165,7 @@ impl Spec {
 }
 
 /// The last key's argument in a request of so many arguments.
-fn last_argument(last: i32, arguments: usize) -> usize {
+pub(super) fn last_argument(last: i32, arguments: usize) -> usize {
     usize::try_from(last).unwrap_or_else(|_| arguments - last.unsigned_abs() as usize)
 }
 
@@ -284,6 +284,7 @@ impl Flag {
             | Self::MayReplicate
             | Self::RepliesFirst
             | Self::Streamed
+            | Self::Members
             | Self::WhileSubscribed => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",

@@ -20,7 +20,9 @@ use crate::request::Request;
 use crate::settings::{Parameters, Settings};
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
-use crate::store::{Store, View};
+use crate::store::{Store, View, Wanted};
+
+use self::introspection::last_argument;
 
 pub use self::evaluate::{Notice, evaluate, evaluate_and_notice};
 pub use self::monitoring::{note_slow, redacted};
@@ -222,6 +224,8 @@ pub enum Flag {
     /// With one key, it answers with the members of the set there: where these are many, they are streamed. Its
     /// function is for all other cases, and answers the same.
     Streamed,
+    /// It looks up the members behind its key.
+    Members,
     /// Others hear of it, as of a write: it waits where writes are paused, and a monitor may not send it.
     MayReplicate,
 }
@@ -426,6 +430,23 @@ impl Command {
             spec.name.split_once('|').is_some_and(|(_, own)| own.as_bytes().eq_ignore_ascii_case(name))
         })?;
         Some(Self { index: self.index + 1 + at, spec: &self.spec.subcommands[at] })
+    }
+
+    /// What a request of this command looks up in any case, in this order; nothing, if the row doesn't say it.
+    #[must_use]
+    pub fn looked_up(self, request: Request<'_>) -> impl ExactSizeIterator<Item = Wanted<'_>> {
+        let has_members = self.spec.has(Flag::Members);
+        let places = match *self.spec.keys {
+            [Keys { first, .. }] if has_members => first + 1..request.len(),
+            [Keys { first, places: Places::Range { last, step: 1 }, .. }] => {
+                first..last_argument(last, request.len()) + 1
+            }
+            _ => 0..0,
+        };
+        places.map(move |place| match request.arg(place) {
+            member if has_members => (request.arg(1), Some(member)),
+            key => (key, None),
+        })
     }
 
     fn with_arity_of(self, request: Request<'_>) -> Result<Self, (Option<Self>, Error)> {

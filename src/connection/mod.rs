@@ -48,6 +48,9 @@ mod reads;
 mod stream;
 mod transaction;
 
+/// Requests for which a batch has room from the start.
+const LIKELY_BATCH: usize = 64;
+
 /// What all connections share.
 #[derive(Debug)]
 pub struct Services {
@@ -300,7 +303,10 @@ impl Connection {
         decoded: Decoded<'_>,
     ) -> io::Result<usize> {
         let started = Instant::now();
-        let (mut commands, mut items) = (vec![command], vec![Item::Write(op)]);
+        let room = (decoded.requests.len() - first).min(LIKELY_BATCH);
+        let (mut commands, mut items) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        commands.push(command);
+        items.push(Item::Write(op));
         // One look at the clock, and at the store's time, for all of them.
         let scope = self.scope();
         while let Some((command, item)) =
@@ -321,9 +327,14 @@ impl Connection {
         if self.client().is_signalled() {
             self.take_messages().await?;
         }
+        let mut next = first;
+        for same in commands[..executed].chunk_by(|one, other| one.index == other.index) {
+            let requests = decoded.range(next..next + same.len());
+            next += same.len();
+            self.count(same[0], requests, each_took * same.len() as u32);
+        }
         let requests = decoded.range(first..first + executed);
         for ((&command, request), reply) in commands.iter().zip(requests).zip(replies) {
-            self.count(command, std::iter::once(request), each_took);
             self.reply_to(command, &reply);
             self.show(command, request);
             drop(reply);
@@ -773,6 +784,7 @@ impl<'a> Decoded<'a> {
         (index < self.requests.len()).then(|| self.request(index))
     }
 
+    #[inline]
     fn request(self, index: usize) -> Request<'a> {
         match self.chunk {
             Some(chunk) => Request::new(chunk, self.requests.get(index)),

@@ -17,11 +17,11 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use super::push::Event;
 use super::{Connection, Decoded, Portion, ReadFunction, put_reply, show};
 use crate::command::{Command, Environment, Flag, Run};
-use crate::limits::{KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, SPARE_BUFFERS};
+use crate::limits::{KEPT_OUTPUT_BYTES, LOOKUPS_AHEAD, OUTPUT_BYTES, READ_BYTES, SPARE_BUFFERS};
 use crate::reply::Reply;
 use crate::resp::Requests;
 use crate::stats::now_ms;
-use crate::store::View;
+use crate::store::{Lookups, View};
 
 thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace {
@@ -145,24 +145,31 @@ impl Connection {
         let Environment { store, stats, monitors, .. } = environment;
         let most = if command.spec.is_slow_read() { 1 } else { decoded.alike(first, command) };
         let keyspace = store.read();
-        let view = View::committed(&keyspace, now_ms());
-        let database = session.database();
-        let mut executed = 0;
-        for request in decoded.range(first..first + most) {
-            if executed > 0 && output.len() >= OUTPUT_BYTES {
-                break;
+        let (moment, database) = (View::committed(&keyspace, now_ms()), session.database());
+        let (mut executed, mut lookups) = (0, Lookups::default());
+        while executed < most && (executed == 0 || output.len() < OUTPUT_BYTES) {
+            let at = first + executed;
+            let each = command.looked_up(decoded.request(at)).len();
+            let group = at..(at + (LOOKUPS_AHEAD / each.max(1)).max(1)).min(first + most);
+            let wanted = decoded.range(group.clone()).flat_map(|request| command.looked_up(request));
+            let ahead = (each * group.len() > 1).then(|| moment.look_ahead(database, wanted));
+            let view = moment.with(ahead.as_ref());
+            for request in decoded.range(group) {
+                if executed > 0 && output.len() >= OUTPUT_BYTES {
+                    break;
+                }
+                let reply = read(&view, database, request).unwrap_or_else(Reply::Error);
+                if matches!(reply, Reply::Error(_)) {
+                    stats.commands[command.index].failed_calls.add(1);
+                }
+                put_reply(&reply, session, stats, output);
+                if monitors.are_there() {
+                    show(environment, session, command, request);
+                }
+                executed += 1;
             }
-            let reply = read(&view, database, request).unwrap_or_else(Reply::Error);
-            if matches!(reply, Reply::Error(_)) {
-                stats.commands[command.index].failed_calls.add(1);
-            }
-            put_reply(&reply, session, stats, output);
-            if monitors.are_there() {
-                show(environment, session, command, request);
-            }
-            executed += 1;
+            lookups += view.lookups();
         }
-        let lookups = view.lookups();
         // What the count leads to is no reason to keep the writer waiting.
         drop(keyspace);
         stats.keyspace_hits.add(lookups.hits);
@@ -180,9 +187,9 @@ impl Connection {
             Ok(written) => {
                 self.services.environment.stats.net_output_bytes.add(written as u64);
                 if written == self.output.len() {
-                    self.output.clear()
+                    self.output.clear();
                 } else {
-                    self.output.advance(written)
+                    self.output.advance(written);
                 }
                 Ok(())
             }

@@ -391,7 +391,7 @@ mod tests {
         let goes_on = |bytes: &[u8], committed, salts| {
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(bytes, 0).unwrap();
-            super::goes_on(&file, committed, salts).unwrap()
+            goes_on(&file, committed, salts).unwrap()
         };
         assert!(!goes_on(&bytes, committed, salts));
         assert!(goes_on(&bytes, committed - (FRAME_HEAD_BYTES as u64 + 4096), salts));

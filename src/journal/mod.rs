@@ -117,7 +117,6 @@ pub struct Closed;
 #[derive(Debug)]
 pub struct Opened {
     file: JournalFile,
-    policy: SyncPolicy,
     queue: Arc<Queue>,
 }
 
@@ -128,7 +127,7 @@ impl Opened {
     ///
     /// If the file is in use, damaged, foreign or newer, or can't be opened. It is left as it was.
     pub fn open(path: &Path, policy: SyncPolicy) -> Result<Self, OpenError> {
-        Ok(Self { file: JournalFile::open(path, policy)?, policy, queue: Arc::default() })
+        Ok(Self { file: JournalFile::open(path, policy)?, queue: Arc::default() })
     }
 
     /// What changes the policy while the journal is written.
@@ -154,7 +153,6 @@ impl Opened {
         let (outgoing, finish) = delivery::start();
         let writer = Writer::new(
             self.file,
-            self.policy,
             Arc::clone(&store),
             stats,
             pubsub,
@@ -228,7 +226,7 @@ impl Journal {
     pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Reply>, Closed> {
         let _room = self.queue.room_for(items.iter().map(Item::bytes).sum()).await?;
         let (reply, replies) = oneshot::channel();
-        self.queue.push(Batch { items, reply })?;
+        self.queue.push(Batch::new(items, reply))?;
         // The writer answers every batch that it has taken, or aborts the process.
         replies.await.map_err(|_| Closed)
     }

@@ -14,7 +14,15 @@ use crate::reply::Reply;
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
+    /// Room for the replies to them.
+    pub(super) replies: Vec<Reply>,
     pub(super) reply: oneshot::Sender<Vec<Reply>>,
+}
+
+impl Batch {
+    pub(super) fn new(items: Vec<Item>, reply: oneshot::Sender<Vec<Reply>>) -> Self {
+        Self { replies: Vec::with_capacity(items.len()), items, reply }
+    }
 }
 
 /// All that waited at one moment.

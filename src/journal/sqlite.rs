@@ -8,12 +8,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fail::fail_point;
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi};
 
 use super::checksum::Checksum;
 use super::error::{AppendError, CheckpointError, OpenError};
@@ -56,8 +57,18 @@ const LOG_PAGE_HEADER_BYTES: u64 = 24;
 /// latencies of all that was tried.
 const CHECKPOINT_PAGES: u64 = 1000;
 
-const INSERT: &str = "INSERT INTO journal (sequence, effect, space, container, key, value, time_ms) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+/// A statement that fails takes the transaction along: `OR FAIL` saves keeping what it has to put back by itself. The
+/// sequence is not said: SQLite then takes the one behind the last row, and need not look where that would stand.
+const INSERT: &str = "INSERT OR FAIL INTO journal (effect, space, container, key, value, time_ms) VALUES ";
+const COLUMNS: usize = 6;
+
+/// How many rows are inserted by one statement, as far as there are so many: what a statement costs beside its rows is as
+/// much as a row.
+const ROWS_AT_ONCE: [usize; 3] = [64, 8, 1];
+
+/// A row that is longer has a statement to itself, since SQLite copies all that is bound to one.
+const LARGE_ROW_BYTES: u64 = 4096;
+
 const SELECT: &str =
     "SELECT sequence, effect, space, container, key, value, time_ms FROM journal ORDER BY sequence";
 
@@ -134,15 +145,17 @@ struct Space {
     free_pages: u64,
 }
 
-/// Inserts rows at the end.
-struct Insert<'a> {
-    statement: CachedStatement<'a>,
+/// Inserts rows at the end. They are not there before [`Insert::finish`].
+struct Insert<'a, 'b> {
+    connection: &'a Connection,
     end: &'a mut End,
+    /// Not inserted yet.
+    rows: Vec<Columns<'b>>,
 }
 
-impl<'a> Insert<'a> {
-    fn new(connection: &'a Connection, end: &'a mut End) -> rusqlite::Result<Self> {
-        Ok(Self { statement: connection.prepare_cached(INSERT)?, end })
+impl<'a, 'b> Insert<'a, 'b> {
+    fn new(connection: &'a Connection, end: &'a mut End) -> Self {
+        Self { connection, end, rows: Vec::with_capacity(ROWS_AT_ONCE[0]) }
     }
 
     /// What follows was written now: says so where the last time stamp is another, or far away.
@@ -156,7 +169,7 @@ impl<'a> Insert<'a> {
 
     fn begin_group(&mut self, now_ms: i64) -> rusqlite::Result<()> {
         let time = Columns::time(now_ms, std::mem::take(&mut self.end.checksum));
-        self.row(&time)?;
+        self.row(time)?;
         self.end.last_timestamp_ms = now_ms;
         self.end.rows_since_timestamp = 0;
         Ok(())
@@ -165,30 +178,79 @@ impl<'a> Insert<'a> {
     /// The rows of effects, each as `say` has it.
     fn effects(
         &mut self,
-        effects: &[Effect<Bytes>],
+        effects: &'b [Effect<Bytes>],
         now_ms: i64,
-        say: impl Fn(Columns<'_>) -> Columns<'_>,
+        say: impl Fn(Columns<'b>) -> Columns<'b>,
     ) -> rusqlite::Result<()> {
         for effect in effects {
             self.begin_group_if_due(now_ms)?;
             for row in Columns::of(effect, &mut self.end.spaces).into_iter().flatten() {
-                self.row(&say(row))?;
+                self.row(say(row))?;
             }
         }
         Ok(())
     }
 
-    fn row(&mut self, row: &Columns<'_>) -> rusqlite::Result<()> {
-        let Columns { effect: _, space, container, key, value, time_ms } = *row;
-        let effect = row.effect_and_form();
-        let sequence = self.end.next_sequence;
-        self.statement.execute(params![sequence, effect, space, container, key, value, time_ms])?;
-        self.end.checksum.add(sequence, row);
+    fn row(&mut self, row: Columns<'b>) -> rusqlite::Result<()> {
+        let bytes = row.bytes();
+        if bytes > LARGE_ROW_BYTES {
+            self.flush()?;
+        }
+        self.end.checksum.add(self.end.next_sequence, &row);
         self.end.next_sequence += 1;
         self.end.rows_since_timestamp += 1;
-        self.end.bytes_since_measured += row.bytes();
+        self.end.bytes_since_measured += bytes;
+        self.rows.push(row);
+        if bytes > LARGE_ROW_BYTES || self.rows.len() == ROWS_AT_ONCE[0] { self.flush() } else { Ok(()) }
+    }
+
+    /// Inserts what is left.
+    fn finish(mut self) -> rusqlite::Result<()> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> rusqlite::Result<()> {
+        let mut rest = &self.rows[..];
+        for count in ROWS_AT_ONCE {
+            if rest.len() < count {
+                continue;
+            }
+            let mut statement = self.connection.prepare_cached(insert(count))?;
+            for rows in rest.chunks_exact(count) {
+                bind(&mut statement, rows)?;
+                statement.raw_execute()?;
+            }
+            rest = rest.chunks_exact(count).remainder();
+        }
+        let (last, expected) = (self.connection.last_insert_rowid(), self.end.next_sequence - 1);
+        if !self.rows.is_empty() && last != expected {
+            let what = format!("the last row has become {last}, and should be {expected}");
+            return Err(rusqlite::Error::ToSqlConversionFailure(what.into()));
+        }
+        self.rows.clear();
         Ok(())
     }
+}
+
+/// What inserts so many rows.
+fn insert(rows: usize) -> &'static str {
+    static SQL: LazyLock<[String; ROWS_AT_ONCE.len()]> = LazyLock::new(|| {
+        ROWS_AT_ONCE.map(|rows| format!("{INSERT}{}", vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")))
+    });
+    ROWS_AT_ONCE.iter().position(|&count| count == rows).map_or("", |at| &SQL[at])
+}
+
+fn bind(statement: &mut CachedStatement<'_>, rows: &[Columns<'_>]) -> rusqlite::Result<()> {
+    for (row, first) in rows.iter().zip((1..).step_by(COLUMNS)) {
+        let Columns { effect: _, space, container, key, value, time_ms } = *row;
+        statement.raw_bind_parameter(first, row.effect_and_form())?;
+        statement.raw_bind_parameter(first + 1, space)?;
+        statement.raw_bind_parameter(first + 2, container)?;
+        statement.raw_bind_parameter(first + 3, key)?;
+        statement.raw_bind_parameter(first + 4, value)?;
+        statement.raw_bind_parameter(first + 5, time_ms)?;
+    }
+    Ok(())
 }
 
 impl JournalFile {
@@ -224,6 +286,11 @@ impl JournalFile {
             watch: None,
             lock,
         })
+    }
+
+    /// When commits reach the disk.
+    pub(super) fn policy(&self) -> SyncPolicy {
+        self.policy
     }
 
     /// How many rows [`JournalFile::replay`] will read.
@@ -378,8 +445,9 @@ impl JournalFile {
     pub(super) fn append(&mut self, effects: &[Effect<Bytes>], now_ms: i64) -> Result<u64, AppendError> {
         let before = self.end.next_sequence;
         self.transact(|connection, end| {
-            let mut insert = Insert::new(connection, end)?;
+            let mut insert = Insert::new(connection, end);
             insert.effects(effects, now_ms, |row| row)?;
+            insert.finish()?;
             fail_point!(super::failpoints::APPENDED);
             Ok(())
         })?;
@@ -428,7 +496,11 @@ impl JournalFile {
     /// Writes a time row, so that what was written before it is covered by a checksum. Returns its sequence.
     pub(super) fn begin_group(&mut self, now_ms: i64) -> Result<i64, AppendError> {
         let sequence = self.end.next_sequence;
-        self.transact(|connection, end| Insert::new(connection, end)?.begin_group(now_ms))?;
+        self.transact(|connection, end| {
+            let mut insert = Insert::new(connection, end);
+            insert.begin_group(now_ms)?;
+            insert.finish()
+        })?;
         Ok(sequence)
     }
 
@@ -489,18 +561,18 @@ impl JournalFile {
     ) -> Result<u64, AppendError> {
         let before = self.end.next_sequence;
         self.transact(|connection, end| {
-            let mut insert = Insert::new(connection, end)?;
-            #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime")]
-            insert.effects(restated, now_ms, |row| row.restated())?;
+            let mut insert = Insert::new(connection, end);
+            insert.effects(restated, now_ms, Columns::restated)?;
             let spaces = insert.end.spaces;
             for row in spaces.restated().filter(|_| renumbers) {
                 insert.begin_group_if_due(now_ms)?;
-                insert.row(&row)?;
+                insert.row(row)?;
             }
+            insert.finish()?;
             fail_point!(super::failpoints::COMPACTION_RESTATED);
             connection.prepare_cached("DELETE FROM journal WHERE sequence < ?1")?.execute([head])?;
             fail_point!(super::failpoints::COMPACTION_REMOVED);
-            insert.end.first_sequence = head;
+            end.first_sequence = head;
             Ok(())
         })?;
         // Committed is committed, and the store must hear of it: what can't be measured is measured another time.

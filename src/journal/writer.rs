@@ -76,7 +76,6 @@ struct Syncing {
 impl Writer {
     pub(super) fn new(
         file: JournalFile,
-        policy: SyncPolicy,
         store: Arc<Store>,
         stats: Arc<Stats>,
         pubsub: Arc<PubSub>,
@@ -84,7 +83,7 @@ impl Writer {
         watches: Arc<Watches>,
         outgoing: Outgoing,
     ) -> Self {
-        let syncing = Syncing { policy, wal: None, unsynced_since: None };
+        let syncing = Syncing { policy: file.policy(), wal: None, unsynced_since: None };
         let compaction = Compaction::default();
         Self { file, store, stats, pubsub, queue, watches, syncing, compaction, latched: None, outgoing }
     }
@@ -213,7 +212,7 @@ impl Writer {
 
     /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
-        let (batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
+        let (mut batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
         let items: Vec<Asked<'_>> = batches
             .iter()
             .enumerate()
@@ -225,16 +224,19 @@ impl Writer {
             done += self.commit_first(&items[done..], &mut answers);
             fail_point!(super::failpoints::REPLY);
             // Who has all its replies need not wait for the others, nor the replies for their sending.
-            let complete = items.get(done).map_or(answers.len(), |next| next.batch);
-            self.send(&mut answers[sent..complete]);
-            sent = complete;
+            if let Some(next) = items.get(done) {
+                self.send(&mut answers[sent..next.batch], &mut []);
+                sent = next.batch;
+            }
         }
-        self.send(&mut answers[sent..]);
+        self.send(&mut answers[sent..], &mut batches[sent..]);
     }
 
-    /// Hands out the replies to whole batches.
-    fn send(&self, answers: &mut [Answers]) {
-        let answered: Vec<_> = answers.iter_mut().filter_map(Answers::take).collect();
+    /// Hands out the replies to whole batches, and what is left of these.
+    fn send(&self, answers: &mut [Answers], batches: &mut [Vec<Item>]) {
+        let items = batches.iter_mut().map(std::mem::take).chain(std::iter::repeat_with(Vec::new));
+        let answered: Vec<_> =
+            answers.iter_mut().zip(items).filter_map(|(answers, items)| answers.take(items)).collect();
         if !answered.is_empty() {
             // The runtime may be gone, and all clients with it; their changes stay.
             let _ = self.outgoing.send(answered);
@@ -656,8 +658,7 @@ struct Answers {
 
 impl Answers {
     /// A batch's items, and none of their replies yet.
-    fn of(Batch { items, reply }: Batch) -> (Vec<Item>, Self) {
-        let replies = Vec::with_capacity(items.len());
+    fn of(Batch { items, replies, reply }: Batch) -> (Vec<Item>, Self) {
         (items, Self { replies, bytes: 0, to: Some(reply) })
     }
 
@@ -673,9 +674,9 @@ impl Answers {
         self.bytes >= BATCH_REPLY_BYTES
     }
 
-    fn take(&mut self) -> Option<Answered> {
+    fn take(&mut self, items: Vec<Item>) -> Option<Answered> {
         let to = self.to.take()?;
-        Some(Answered { replies: std::mem::take(&mut self.replies), to })
+        Some(Answered { replies: std::mem::take(&mut self.replies), items, to })
     }
 }
 
@@ -825,7 +826,7 @@ mod tests {
     fn a_commit_takes_whole_batches_and_at_least_one() {
         let batch = |items: usize| {
             let op = || Item::Write(crate::op::Op { database: 0, change: crate::op::Change::Flushall });
-            Batch { items: std::iter::repeat_with(op).take(items).collect(), reply: oneshot::channel().0 }
+            Batch::new(std::iter::repeat_with(op).take(items).collect(), oneshot::channel().0)
         };
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS + 1), batch(1)]), 1);
         assert_eq!(commit_len(&[batch(COMMIT_REQUESTS), batch(1)]), 1);

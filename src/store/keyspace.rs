@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
 use super::set::{Member, Set};
-use super::table::{Fate, Table};
+use super::table::{Fate, Fetch, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
@@ -311,7 +311,7 @@ impl Keyspace {
         }
     }
 
-    fn table(&self, database: u8) -> &Table<Key> {
+    pub(super) fn table(&self, database: u8) -> &Table<Key> {
         &self.databases[usize::from(database)].keys
     }
 
@@ -322,8 +322,12 @@ impl Keyspace {
 
     /// The key of this name, which may have ended.
     pub(super) fn get(&self, database: u8, name: &[u8]) -> Option<&Key> {
-        let name = self.name(name);
-        self.table(database).get(name.hash(), |key| key.entry.is(&name))
+        self.find(database, &self.name(name))
+    }
+
+    /// The same.
+    pub(super) fn find(&self, database: u8, name: &Name<'_>) -> Option<&Key> {
+        self.table(database).get(name.hash(), |key| key.entry.is(name))
     }
 
     /// The keys that there are at this time.
@@ -541,8 +545,10 @@ impl Keyspace {
         let lap = self.lap;
         let change = |set: &mut Set, hasher: &RandomState| {
             let was_list = set.as_list().is_some();
-            if members.len() > 1 {
-                set.look_at(members.iter().map(|(member, _)| member.hash()));
+            for step in Fetch::INSERTION.into_iter().filter(|_| members.len() > 1) {
+                for (member, _) in members {
+                    set.fetch(member.hash(), step);
+                }
             }
             for (member, expiry) in members {
                 set.put(member, Stamp::new(*expiry, lap), hasher);

@@ -20,12 +20,14 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::effect::Effect;
 use crate::limits::APPLY_EFFECTS;
 
+pub use self::ahead::{Ahead, Wanted};
 pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
 pub use self::packing::{NameView, Text, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
 pub use self::walk::{Lost, TooManyWalks, Walk};
 
+mod ahead;
 mod boxed;
 mod entry;
 mod keyspace;

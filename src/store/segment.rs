@@ -11,8 +11,9 @@
 
 use std::hint::black_box;
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
+use super::table::Fetch;
 use crate::expiry::{Expires, Expiry};
 
 /// Room for tags is made in such steps: it costs little, and moves them less often.
@@ -55,19 +56,22 @@ impl<T: Expires> Segment<T> {
         memchr_iter(tag(hash), &self.tags).find(|&place| is_it(&self.entries[place]))
     }
 
+    /// Reads something of it, so that the processor has it at hand.
+    pub(super) fn fetch(&self, hash: u64, what: Fetch) {
+        match what {
+            Fetch::Head => _ = black_box((self.tags.len(), self.entries.len())),
+            Fetch::Tags => _ = black_box((self.tags.first(), self.tags.last())),
+            Fetch::Entry => {
+                let seen = memchr(tag(hash), &self.tags).map(|place| &self.entries[place]);
+                _ = black_box(seen.map(T::earliest));
+            }
+            Fetch::End => _ = black_box(self.entries.last().map(T::earliest)),
+        }
+    }
+
     /// The entry at a place, to be changed in what neither its hash nor its end depends on; see [`Segment::ends`].
     pub(super) fn entry_mut(&mut self, place: usize) -> &mut T {
         &mut self.entries[place]
-    }
-
-    /// Reads the tags, and the entries at both ends: what [`Segment::find`] and [`Segment::push`] look at.
-    pub(super) fn look_at(&self) {
-        let ends = [self.entries.first(), self.entries.last()];
-        black_box((
-            self.tags.first().copied(),
-            self.tags.last().copied(),
-            ends.map(|entry| entry.map(T::earliest)),
-        ));
     }
 
     /// Puts an entry there that is not yet. Its end is for the caller to note.

@@ -1,5 +1,6 @@
 //! The members of one set.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use ahash::RandomState;
@@ -7,7 +8,7 @@ use ahash::RandomState;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
-use super::table::{END, Fate, Table, position};
+use super::table::{END, Fate, Fetch, Table, position};
 use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -91,6 +92,14 @@ impl Set {
         self.stamp_of(member).map(Stamp::expiry)
     }
 
+    /// Has the processor fetch what is going to be read of this hash, without waiting for it.
+    pub(super) fn fetch(&self, hash: u64, what: Fetch) {
+        match &self.0 {
+            Form::List(members) => _ = black_box(members.first().map(Member::expiry)),
+            Form::Table { members, .. } => members.fetch(hash, what),
+        }
+    }
+
     /// The same, and when it was written.
     pub(super) fn stamp_of(&self, member: &Name<'_>) -> Option<Stamp> {
         let found = match &self.0 {
@@ -127,13 +136,6 @@ impl Set {
                     members.insert(member.hash(), new(), |m| m.hash(hasher));
                 }
             }
-        }
-    }
-
-    /// Brings the places of members with these hashes into the processor's caches.
-    pub(super) fn look_at(&self, hashes: impl Iterator<Item = u64> + Clone) {
-        if let Form::Table { members, .. } = &self.0 {
-            members.look_at(hashes);
         }
     }
 

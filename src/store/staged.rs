@@ -54,6 +54,7 @@ pub(super) struct StagedDatabase<'a> {
 
 #[derive(Debug)]
 pub(super) struct StagedKey<'a> {
+    hash: u64,
     pub(super) name: Bytes,
     /// Nothing, if the key is not there.
     pub(super) held: Option<Held<'a>>,
@@ -88,6 +89,7 @@ pub(super) struct StagedSet<'a> {
 
 #[derive(Debug)]
 pub(super) struct StagedMember {
+    hash: u64,
     pub(super) name: Bytes,
     /// None, if it is not there.
     pub(super) expiry: Option<Expiry>,
@@ -264,6 +266,7 @@ impl<'a> Staged<'a> {
         let StagedDatabase { base: below, keys, len } = database_of(base, databases, database, now_ms);
         let held = &mut key_of(base, keys, *below, key, now_ms).held;
         let mut added = 0;
+        let is_past = expiry.is_due(now_ms);
         for member in members {
             let set = held.as_mut().map(Held::as_set).transpose()?;
             let name = base.name(member);
@@ -271,13 +274,12 @@ impl<'a> Staged<'a> {
             if before == Some(expiry) || !may(before) {
                 continue;
             }
-            let is_past = expiry.is_due(now_ms);
             let set = match set {
                 Some(set) => set,
                 None if is_past => continue,
                 None => create_set(held, database, key, next_container, changes, len),
             };
-            if set.change(base, (name.hash(), member), before, (!is_past).then_some(expiry)) {
+            if set.change(name.hash(), member, before, (!is_past).then_some(expiry)) {
                 let container = set.container;
                 let (key, member) = (key.clone(), member.clone());
                 changes.effects.push(if is_past {
@@ -288,7 +290,9 @@ impl<'a> Staged<'a> {
                 added += usize::from(before.is_none());
             }
         }
-        self.remove_if_empty(database, key);
+        if is_past {
+            self.remove_if_empty(database, key);
+        }
         Ok(added)
     }
 
@@ -326,7 +330,7 @@ impl<'a> Staged<'a> {
         for member in members {
             let name = base.name(member);
             let expiry = set.expiry_of(&name, now_ms);
-            if set.change(base, (name.hash(), member), expiry, None) {
+            if set.change(name.hash(), member, expiry, None) {
                 changes.effects.push(Effect::MemberRemoved {
                     database,
                     container: set.container,
@@ -441,10 +445,10 @@ fn key_of<'s, 'a>(
     now_ms: i64,
 ) -> &'s mut StagedKey<'a> {
     let hash = base.name(name).hash();
-    let entry = keys.entry(hash, |key| key.name == *name, |key| base.name(&key.name).hash());
+    let entry = keys.entry(hash, |key| key.name == *name, |key| key.hash);
     let unchanged = || {
         let found = below.and_then(|database| base.get(database, name)).filter(|key| key.is_live(now_ms));
-        StagedKey { name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
+        StagedKey { hash, name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
     };
     entry.or_insert_with(unchanged).into_mut()
 }
@@ -508,21 +512,14 @@ impl StagedSet<'_> {
     }
 
     /// Has a member end then, or not be there. Returns whether that is a change.
-    fn change(
-        &mut self,
-        base: &Keyspace,
-        (hash, member): (u64, &Bytes),
-        before: Option<Expiry>,
-        after: Option<Expiry>,
-    ) -> bool {
+    fn change(&mut self, hash: u64, member: &Bytes, before: Option<Expiry>, after: Option<Expiry>) -> bool {
         if before == after {
             return false;
         }
-        let hash_again = |staged: &StagedMember| base.name(&staged.name).hash();
         self.members
-            .entry(hash, |staged| staged.name == *member, hash_again)
+            .entry(hash, |staged| staged.name == *member, |staged| staged.hash)
             .and_modify(|staged| staged.expiry = after)
-            .or_insert_with(|| StagedMember { name: member.clone(), expiry: after });
+            .or_insert_with(|| StagedMember { hash, name: member.clone(), expiry: after });
         self.len = self.len + usize::from(after.is_some()) - usize::from(before.is_some());
         true
     }

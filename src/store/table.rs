@@ -31,7 +31,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::hint::black_box;
 use std::ops::Range;
 
 use super::segment::{Ends, Segment, end_of};
@@ -72,6 +71,26 @@ pub(crate) struct Table<T> {
     latest: Expiry,
 }
 
+/// What a look-up or an insertion waits for, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// The head of the segment.
+    Head,
+    /// The tags.
+    Tags,
+    /// The entry, if there seems to be one.
+    Entry,
+    /// Where the next entry is put.
+    End,
+}
+
+impl Fetch {
+    /// What a look-up reads.
+    pub(crate) const LOOKUP: [Self; 3] = [Self::Head, Self::Tags, Self::Entry];
+    /// What is read to put something there which, as a rule, is not yet.
+    pub(crate) const INSERTION: [Self; 3] = [Self::Head, Self::Tags, Self::End];
+}
+
 /// What becomes of an entry that a sweep looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -98,6 +117,14 @@ impl<T: Expires> Table<T> {
         segment.find(hash, is_it).map(|place| &segment.entries()[place])
     }
 
+    /// Has the processor fetch what is going to be read of this hash, without waiting for it. What is read before that is
+    /// to be there.
+    pub(crate) fn fetch(&self, hash: u64, what: Fetch) {
+        if let Some(segment) = self.segments.get(self.segment_of(hash)) {
+            segment.fetch(hash, what);
+        }
+    }
+
     /// Changes the entry with this hash that `is_it`, if it is there, in what its hash does not depend on.
     pub(crate) fn update<R>(
         &mut self,
@@ -120,14 +147,6 @@ impl<T: Expires> Table<T> {
             });
         }
         Some(outcome)
-    }
-
-    /// Brings the places of entries with these hashes into the processor's caches: of one after the other it would have
-    /// to wait for the segment, then for what that points to.
-    pub(crate) fn look_at(&self, hashes: impl Iterator<Item = u64> + Clone) {
-        let segment = |hash| self.segments.get(self.segment_of(hash));
-        black_box(hashes.clone().filter_map(segment).map(Segment::len).sum::<usize>());
-        hashes.filter_map(segment).for_each(Segment::look_at);
     }
 
     /// When the first entry ends, at the earliest.

@@ -249,6 +249,36 @@ proptest! {
     }
 
     #[test]
+    fn looking_ahead_changes_no_answer(
+        batch in prop::collection::vec(change(), 1..30),
+        asked in prop::collection::vec(((0..5_u8, prop::option::of(0..40_u16)), any::<bool>()), 0..80),
+        now_ms in TIMES,
+    ) {
+        let store = Store::default();
+        store.apply(&changes(&store, &batch)).unwrap();
+        let keyspace = store.read();
+        let texts: Vec<(Vec<u8>, Option<Vec<u8>>)> = asked
+            .iter()
+            .map(|&((key, member), _)| (vec![b'k', key], member.map(|m| format!("m{m}").into_bytes())))
+            .collect();
+        let wanted = || texts.iter().map(|(key, member)| (&**key, member.as_deref()));
+        let plain = View::committed(&keyspace, now_ms);
+        let ahead = plain.look_ahead(0, wanted());
+        let view = plain.with(Some(&ahead));
+        let answer = |view: &View<'_>, database, key, member: Option<&[u8]>| match member {
+            None => view.key(database, key).map(|found| found.expiry),
+            Some(member) => view.set(database, key).ok().flatten().and_then(|set| set.expiry_of(member)),
+        };
+        // Not all is asked for, what is, is asked for in order, and some of it twice, in the other database, too.
+        for ((key, member), &(_, is_asked)) in wanted().zip(&asked) {
+            for database in [0, 1, 0].into_iter().filter(|_| is_asked) {
+                let expected = answer(&plain, database, key, member);
+                prop_assert_eq!(answer(&view, database, key, member), expected);
+            }
+        }
+    }
+
+    #[test]
     fn a_dropped_stage_leaves_nothing(batch in prop::collection::vec(change(), 1..12)) {
         let store = Store::default();
         let keyspace = store.read();

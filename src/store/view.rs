@@ -2,8 +2,10 @@
 //! function is written once and serves both.
 
 use std::cell::Cell;
+use std::ops::AddAssign;
 
 use super::WrongType;
+use super::ahead::{Ahead, Wanted};
 use super::entry::{self, Entry};
 use super::keyspace::{Key, Keyspace};
 use super::packing::NameView;
@@ -25,6 +27,8 @@ pub struct View<'a> {
     staged: &'a [Option<StagedDatabase<'a>>],
     now_ms: i64,
     lookups: Cell<Lookups>,
+    /// What was looked up of the base already.
+    ahead: Option<&'a Ahead<'a>>,
 }
 
 /// How many keys were looked up: Redis's `keyspace_hits` and `keyspace_misses`.
@@ -34,6 +38,13 @@ pub struct Lookups {
     pub hits: u64,
     /// Not found.
     pub misses: u64,
+}
+
+impl AddAssign for Lookups {
+    fn add_assign(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+    }
 }
 
 /// Where a walk goes on; none at its end.
@@ -114,7 +125,27 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn staged(base: &'a Keyspace, staged: &'a [Option<StagedDatabase<'a>>], now_ms: i64) -> Self {
-        Self { base, staged, now_ms, lookups: Cell::default() }
+        Self { base, staged, now_ms, lookups: Cell::default(), ahead: None }
+    }
+
+    /// Looks up the first [`LOOKUPS_AHEAD`](crate::limits::LOOKUPS_AHEAD) of these, side by side.
+    #[must_use]
+    pub fn look_ahead<'b>(&self, database: u8, wanted: impl Iterator<Item = Wanted<'b>>) -> Ahead<'b>
+    where
+        'a: 'b,
+    {
+        Ahead::new(self.base, (database, self.now_ms), wanted)
+    }
+
+    /// The same moment, where what was looked up ahead is not looked up again. It must be one without changes laid
+    /// over it.
+    #[must_use]
+    pub fn with<'b>(&self, ahead: Option<&'b Ahead<'b>>) -> View<'b>
+    where
+        'a: 'b,
+    {
+        debug_assert!(self.staged.is_empty(), "what is laid over it was not looked up");
+        View { base: self.base, staged: self.staged, now_ms: self.now_ms, lookups: Cell::default(), ahead }
     }
 
     /// The moment, in milliseconds since 1970.
@@ -188,7 +219,11 @@ impl<'a> View<'a> {
         if let Some(staged) = staged.and_then(|staged| staged.get(&self.base.name(name))) {
             return staged.held.as_ref().map(|held| self.held(held));
         }
-        let found = self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?;
+        let ahead = self.ahead.map(|ahead| ahead.key((database, self.now_ms), name));
+        let found = match ahead {
+            Some(Ok(found)) => found?,
+            _ => self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?,
+        };
         let value = match found.value.as_set() {
             Some(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
             None => ValueView::String(found.value.as_string().unwrap_or_default()),
@@ -206,7 +241,7 @@ impl<'a> View<'a> {
     }
 
     fn set_view(&self, base: Option<&'a Set>, staged: Option<&'a StagedSet<'a>>) -> SetView<'a> {
-        SetView { keyspace: self.base, now_ms: self.now_ms, base, staged }
+        SetView { keyspace: self.base, now_ms: self.now_ms, base, staged, ahead: self.ahead }
     }
 
     /// The number of keys in a database.
@@ -293,6 +328,7 @@ pub struct SetView<'a> {
     now_ms: i64,
     base: Option<&'a Set>,
     staged: Option<&'a StagedSet<'a>>,
+    ahead: Option<&'a Ahead<'a>>,
 }
 
 impl<'a> SetView<'a> {
@@ -315,11 +351,16 @@ impl<'a> SetView<'a> {
     /// When `member` ends; none, if it is not in the set.
     #[must_use]
     pub fn expiry_of(&self, member: &[u8]) -> Option<Expiry> {
-        let member = self.keyspace.name(member);
-        match self.staged {
-            Some(staged) => staged.expiry_of(&member, self.now_ms),
-            None => self.base?.expiry_of(&member).filter(|expiry| !expiry.is_due(self.now_ms)),
+        let name = || self.keyspace.name(member);
+        if let Some(staged) = self.staged {
+            return staged.expiry_of(&name(), self.now_ms);
         }
+        let base = self.base?;
+        let found = match self.ahead.map(|ahead| ahead.member(base, member)) {
+            Some(Ok(found)) => found,
+            _ => base.expiry_of(&name()),
+        };
+        found.filter(|expiry| !expiry.is_due(self.now_ms))
     }
 
     /// The members and when they end, in no order.

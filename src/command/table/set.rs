@@ -1,7 +1,7 @@
 //! The rows of the group: Sets.
 
 use super::super::ArgumentKind::{Integer, Key, OneOf, Pattern, String};
-use super::super::Flag::{DenyOom, Fast, MovableKeys, Streamed};
+use super::super::Flag::{DenyOom, Fast, Members, MovableKeys, Streamed};
 use super::super::KeyUse::{Access, Delete, Insert, Look, Replace, Take, Update};
 use super::super::{Group, Keys, Places, Run, Spec, expiry, set};
 use super::{all_keys, argument, key_at, keys_from, one_key, word};
@@ -263,7 +263,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(1)",
         group: Group::Set,
         arity: 3,
-        flags: &[Fast],
+        flags: &[Fast, Members],
         keys: &[one_key(Look)],
         arguments: &[argument("key", Key), argument("member", String)],
         run: Run::Read(set::sismember),
@@ -289,7 +289,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N) where N is the number of members asked for",
         group: Group::Set,
         arity: -3,
-        flags: &[Fast],
+        flags: &[Fast, Members],
         keys: &[one_key(Access)],
         arguments: &[argument("key", Key), argument("member", String).repeated()],
         run: Run::Read(set::smismember),
