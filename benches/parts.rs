@@ -108,6 +108,7 @@ fn start<F: Future<Output = ()>>(
     work: impl FnOnce(Journal) -> F,
 ) -> Outcome<()> {
     let (store, stats) = (Arc::default(), Arc::new(Stats::new(command::rows().count())));
+    let _entered = runtime.enter();
     let (journal, replay, finish) =
         Opened::open(path, SyncPolicy::Never)?.start(store, stats, Arc::default())?;
     runtime.block_on(async {

@@ -25,6 +25,8 @@ fn until_the_replay_is_done_only_the_session_is_served() {
     let held = store.read();
     let stats = Arc::new(Stats::new(command::rows().count()));
     let journal = Opened::open(&directory.path().join("revoked.db"), SyncPolicy::Never).unwrap();
+    let runtime = runtime();
+    let _entered = runtime.enter();
     let (journal, _replay, _finish) =
         journal.start(Arc::clone(&store), Arc::clone(&stats), Arc::default()).unwrap();
     let settings = Arc::new(Settings::default());
@@ -53,7 +55,6 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         shutdown: watch::Sender::new(false),
         repeated: Repeated::default(),
     });
-    let runtime = runtime();
     let mut client = Client::new(serve_one(&runtime, services));
 
     run(

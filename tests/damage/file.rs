@@ -94,7 +94,9 @@ impl Running {
         let store = Arc::new(Store::default());
         let (opened, stats) =
             (Opened::open(&folder.path().join("revoked.db"), policy)?, Arc::new(Stats::new(0)));
+        let entered = runtime.enter();
         let (journal, replay, finish) = opened.start(Arc::clone(&store), stats, Arc::default()).unwrap();
+        drop(entered);
         runtime.block_on(replay.done())?;
         Ok(Self { folder, store, journal, finish, runtime })
     }
