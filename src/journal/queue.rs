@@ -37,6 +37,8 @@ pub(super) struct Waiting {
     pub(super) policy: Option<SyncPolicy>,
     /// Nothing more will come.
     pub(super) is_closed: bool,
+    /// Whether the writer waits for something to come. To notify nobody costs a system call, too.
+    is_awaited: bool,
 }
 
 impl Waiting {
@@ -110,7 +112,8 @@ impl Queue {
 
     /// Waits until something has come, for `timeout` at most, and takes all of it.
     pub(super) fn take(&self, timeout: Option<Duration>) -> Waiting {
-        let waiting = self.lock();
+        let mut waiting = self.lock();
+        waiting.is_awaited = true;
         let mut waiting = match timeout {
             None => self.arrival.wait_while(waiting, |waiting| waiting.is_idle()),
             Some(timeout) => self
@@ -120,6 +123,7 @@ impl Queue {
                 .map_err(|error| PoisonError::new(error.into_inner().0)),
         }
         .unwrap_or_else(PoisonError::into_inner);
+        waiting.is_awaited = false;
         waiting.take()
     }
 
@@ -129,10 +133,10 @@ impl Queue {
         if waiting.is_closed {
             return Err(Closed);
         }
-        let was_idle = waiting.is_idle();
         add(&mut waiting);
+        let is_awaited = std::mem::take(&mut waiting.is_awaited);
         drop(waiting);
-        if was_idle {
+        if is_awaited {
             self.arrival.notify_one();
         }
         Ok(())

@@ -156,7 +156,7 @@ impl Writer {
     fn serve(&mut self) {
         loop {
             let waiting = self.queue.take_at_once().unwrap_or_else(|| self.wait());
-            let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed } = waiting;
+            let Waiting { mut batches, checkpoints, syncs, compacts, policy, is_closed, .. } = waiting;
             let _guard = AbortOnPanic;
             if let Some(policy) = policy {
                 self.switch(policy);
