@@ -404,23 +404,24 @@ pub fn find(request: Request<'_>) -> Result<Command, (Option<Command>, Error)> {
 pub fn lookup(name: &[u8]) -> Option<Command> {
     static BY_NAME: LazyLock<AHashMap<u128, Command>> = LazyLock::new(|| {
         let commands = rows().enumerate().map(|(index, spec)| Command { index, spec });
+        // A subcommand's full name is no command.
+        let commands = commands.filter(|command| !command.spec.name.contains('|'));
         commands.filter_map(|command| Some((folded(command.spec.name.as_bytes())?, command))).collect()
     });
     BY_NAME.get(&folded(name)?).copied()
 }
 
-/// A command's name in lower case, as a number. None, if it is none: it is too long, or a subcommand's full name.
+/// A name in lower case, and its length, as a number. None, if it is longer than any command's.
 fn folded(name: &[u8]) -> Option<u128> {
-    let mut lower = [0; LONGEST_NAME];
-    lower.get_mut(..name.len())?.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    // A NUL, of which no name has one, must not be taken for the end.
-    let is_name = !lower.contains(&b'|') && !name.contains(&0);
-    is_name.then(|| u128::from_le_bytes(lower))
+    let mut folded = [0; LONGEST_NAME + 1];
+    folded[..LONGEST_NAME].get_mut(..name.len())?.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    folded[LONGEST_NAME] = name.len() as u8;
+    Some(u128::from_le_bytes(folded))
 }
 
 /// No command's name is longer than this.
-const LONGEST_NAME: usize = size_of::<u128>();
+const LONGEST_NAME: usize = size_of::<u128>() - 1;
 
 impl Command {
     /// Its subcommand of this name, in any case.

@@ -1,7 +1,7 @@
 //! Many look-ups at once.
 //!
 //! In a store that is larger than the processor's caches, a look-up is little more than waiting: for the head of a segment,
-//! then for its tags, then for the entry. Each can't be asked for before the one before it is there; but those of one
+//! then for its tags, and for the entry. Each can't be asked for before the one before it is there; but those of one
 //! look-up have nothing to do with those of another. So the look-ups of a pipeline go side by side, all of them one step
 //! before any of them the next, and the processor fetches for many at the same time.
 //!

@@ -60,12 +60,14 @@ impl<T: Expires> Segment<T> {
     pub(super) fn fetch(&self, hash: u64, what: Fetch) {
         match what {
             Fetch::Head => _ = black_box((self.tags.len(), self.entries.len())),
-            Fetch::Tags => _ = black_box((self.tags.first(), self.tags.last())),
             Fetch::Entry => {
                 let seen = memchr(tag(hash), &self.tags).map(|place| &self.entries[place]);
                 _ = black_box(seen.map(T::earliest));
             }
-            Fetch::End => _ = black_box(self.entries.last().map(T::earliest)),
+            Fetch::End => {
+                let tags = (self.tags.first().copied(), self.tags.last().copied());
+                _ = black_box((tags, self.entries.last().map(T::earliest)));
+            }
         }
     }
 
