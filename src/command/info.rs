@@ -3,7 +3,7 @@
 
 use std::env::consts;
 use std::fmt::{Display, Write as _};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 use std::{fs, process};
 
@@ -183,7 +183,7 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     fields.add("rdb_last_save_time", journal.last_checkpoint_seconds.load(Relaxed));
     fields.add("rdb_last_bgsave_status", status(journal.last_checkpoint_failed.load(Relaxed)));
     fields.add("aof_enabled", 1);
-    fields.add("aof_rewrite_in_progress", u8::from(journal.is_compacting.load(Relaxed)));
+    fields.add("aof_rewrite_in_progress", u8::from(journal.is_compacting.load(Acquire)));
     fields.add("aof_rewrite_scheduled", 0);
     fields.add("aof_last_bgrewrite_status", status(journal.last_compaction_failed.load(Relaxed)));
     fields.add("aof_last_write_status", status(problem.is_some()));

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
 use fail::fail_point;
@@ -390,11 +390,12 @@ impl Writer {
         {
             return self.compaction_failed(error);
         }
+        self.note_size();
         if !self.file.has_pages_to_give_back() && self.compaction.is_done(&self.file) {
-            self.stats.journal.is_compacting.store(false, Relaxed);
+            // Whoever sees that it is done is to see what came of it.
+            self.stats.journal.is_compacting.store(false, Release);
             tracing::info!("The journal is compact: {} rows", self.file.len());
         }
-        self.note_size();
     }
 
     fn compacts(&self) -> bool {
