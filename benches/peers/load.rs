@@ -97,8 +97,6 @@ pub(crate) struct Run {
     /// For each party how long its pipelines took, in ascending order: from the first byte sent, or from when it should
     /// have been sent where clients send so often, to the last byte read.
     pub(crate) latencies: Vec<Vec<Duration>>,
-    /// The longest that the load itself was kept from looking at its clients. Known where clients send so often.
-    pub(crate) held_up: Duration,
 }
 
 /// When a run ends.
@@ -154,7 +152,6 @@ impl Clients {
             elapsed: Duration::ZERO,
             load_cpu: Duration::ZERO,
             latencies: vec![Vec::new(); self.pipelines.len()],
-            held_up: Duration::ZERO,
         };
         let count = self.connections.len() as u32;
         for (client, index) in self.connections.iter_mut().zip(0_u32..) {
@@ -163,11 +160,9 @@ impl Clients {
             client.send_if_due(started)?;
         }
         let mut events = Events::with_capacity(1024);
-        let (mut heard, mut looked) = (started, Instant::now());
+        let mut heard = started;
         loop {
             let now = Instant::now();
-            run.held_up = run.held_up.max(now - looked);
-            looked = now;
             let is_over = now - started >= until.time
                 || run.latencies[0].len().saturating_mul(self.pipelines[0]) >= until.requests;
             if is_over && self.connections.iter().all(|client| !client.is_waiting) {

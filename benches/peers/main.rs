@@ -21,11 +21,12 @@
 //!
 //! **CPU per op** is the server's own, all its threads, user and system, as the scheduler counts it in nanoseconds: the
 //! figure that tells most on a machine where others are at work, too. **Latencies** are of a whole pipeline, from its first
-//! byte sent to its last one read; beside a rewrite and while a set grows, clients send at fixed times, and it counts from
-//! then. **Kernel alone** is a server on the daemon's runtime that parses nothing, and answers as many times as requests
-//! fit into what came in: below that, no server on this runtime can come. The load is one thread, which is said where it
-//! was over 90 % busy: then throughput says little about the server. **Memory** is what the process has grown by, as members came in one by
-//! one, by their number.
+//! byte sent to its last one read; beside a rewrite clients send at fixed times, and it counts from then, so that what waits
+//! behind a stall is counted, too. A worst latency is also what the machine does to a thread now and then. **Kernel
+//! alone** is a server on the daemon's runtime that parses nothing, and answers as many times as requests fit into what
+//! came in: below that, no server on this runtime can come. The load is one thread, which is said where it was over 90 %
+//! busy: then throughput says little about the server. **Memory** is what the process has grown by, as members came in
+//! one by one, by their number.
 
 #[path = "../support/mod.rs"]
 mod support;
