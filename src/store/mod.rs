@@ -29,6 +29,7 @@ pub use self::walk::{Lost, TooManyWalks, Walk};
 
 mod ahead;
 mod boxed;
+mod directory;
 mod entry;
 mod keyspace;
 mod lap;

@@ -8,8 +8,8 @@
 //!
 //! It is linear hashing: the entries lie in segments of some dozens ([`super::segment`]), chosen by the low
 //! bits of the hash. When the segments are full on average, one more is appended and the entries of
-//! just one other are shared out between the two; so an insertion moves a bounded number of entries, however
-//! many there are. When they are sparse, the last one is merged back.
+//! just one other are shared out between the two; so an insertion moves a bounded number of entries, and, since segments
+//! are listed in pieces ([`super::directory`]), of segments, however many there are. When they are sparse, the last one is merged back.
 //!
 //! A walk (SCAN) follows the *positions* of entries: their hash with its bits in reverse. Splitting a segment
 //! cuts its range of positions in two neighbouring halves, so that a cursor, which is nothing but the
@@ -33,6 +33,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::directory::Directory;
 use super::segment::{Ends, Segment, end_of};
 use crate::expiry::{Expires, Expiry};
 
@@ -42,9 +43,6 @@ const SPLIT_ABOVE: usize = 64;
 /// Mean entries of a segment below which the table shrinks by a segment: far enough from the other bound that
 /// adding and removing in turn doesn't split and merge in turn.
 const MERGE_BELOW: usize = 21;
-
-/// Segments that there is room for, in multiples of those there are, before room is given back.
-const SHRINK_FACTOR: usize = 4;
 
 /// Entries that a sweep takes out at the cost of looking at one segment more. (Measured: 0.8 us a key against 1 to
 /// 2 us a segment; a slice of segments that were due as a whole took seven milliseconds when this cost nothing.)
@@ -62,7 +60,7 @@ const _: () = assert!(END < 1 << 53);
 /// The table. It never hashes by itself: each call is given the hash, and a way to hash entries on the move.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    segments: Vec<Segment<T>>,
+    segments: Directory<T>,
     len: usize,
     /// The segments with entries that end, by when the first of these does. Of those that are due at the same moment
     /// the last is swept first: it is the one that goes when the table shrinks, and what is in it would have to move.
@@ -101,7 +99,12 @@ pub(crate) enum Fate {
 impl<T: Expires> Table<T> {
     /// A table without entries, which holds no memory.
     pub(crate) const fn new() -> Self {
-        Self { segments: Vec::new(), len: 0, expiring: BTreeSet::new(), latest: Expiry::at_ms(i64::MIN) }
+        Self {
+            segments: Directory::new(),
+            len: 0,
+            expiring: BTreeSet::new(),
+            latest: Expiry::at_ms(i64::MIN),
+        }
     }
 
     /// The number of entries.
@@ -328,9 +331,6 @@ impl<T: Expires> Table<T> {
         let Some(last) = self.segments.pop() else { return };
         for entry in last.into_entries() {
             self.place(hash_of(&entry), entry);
-        }
-        if self.segments.capacity() > self.segments.len() * SHRINK_FACTOR {
-            self.segments.shrink_to(self.segments.len() * 2);
         }
     }
 
