@@ -20,13 +20,15 @@
 //!
 //! [`server`] listens and accepts; [`connection`] reads what a client sends, has [`resp`] cut it into
 //! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
-//! connection's own task, from one moment of the store; the members of a large set are written as a
+//! connection's own task (`connection/reads.rs`), from one moment of the store, the look-ups of a pipeline side by side
+//! (`store/ahead.rs`); the members of a large set are written as a
 //! [`store::Walk`] hands them out, which keeps to that moment while the store goes on. A **write** becomes an op and
 //! goes to the journal's writer thread, together with all that stands behind it in the same pipeline; the writer evaluates the ops of
 //! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
-//! far), appends the effects in one transaction, commits, applies the effects to the store, and wakes the
-//! clients. What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer
-//! replays the file's effects into the store, through the same [`store::Keyspace::apply`].
+//! far), appends the effects in one transaction, commits, applies the effects to the store, and has the
+//! clients woken (`journal/delivery.rs`). What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer
+//! replays the file's effects into the store, through the same [`store::Keyspace::apply`], while a second thread reads them
+//! (`journal/replay.rs`).
 //!
 //! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
 //! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.
@@ -34,12 +36,12 @@
 //! The journal is a list that is written at its end and, between commits, made shorter at its head: `journal/compaction.rs`
 //! writes again what a row there says that is still so, and takes the row away. So a file may begin anywhere, and a row may
 //! stand before that of its key (`journal/rows.rs`); each key and each member knows in one bit whether it was written since the
-//! lap under way began (`store/lap.rs`).
-//! Before the file is trusted, its log (`journal/log.rs`), its rows
-//! (`journal/checksum.rs`) and, before each commit, its place (`journal/identity.rs`) are checked.
+//! lap under way began (`store/lap.rs`). Before the file is trusted, its log (`journal/log.rs`), its rows
+//! (`journal/checksum.rs`) and, before each commit, its place (`journal/identity.rs`) and its log's index (`journal/index.rs`) are
+//! checked.
 //!
 //! In memory a key or a member is an *entry* of 22 bytes (`store/entry.rs`), its name packed (`store/packing.rs`), in segments
-//! without gaps (`store/segment.rs`) of a table that grows by one of them at a time (`store/table.rs`).
+//! without gaps (`store/segment.rs`) of a table that grows by one of them at a time (`store/table.rs`, `store/directory.rs`).
 //!
 //! From client to client: [`pubsub`] knows who listens to which channels, and [`monitor`] who is shown every
 //! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
