@@ -72,6 +72,6 @@ def test_javascript(here):
 
 
 def test_sql(daemon):
-    [script] = blocks("sql")
-    done = run(["sqlite3", "-bail", daemon.data_file], input=script)
-    assert (done.returncode, done.stderr) == (0, "")
+    for script in blocks("sql"):
+        done = run(["sqlite3", "-bail", daemon.data_file], input=script)
+        assert (done.returncode, done.stderr) == (0, "")
