@@ -469,7 +469,7 @@ impl Connection {
             };
             let reply = reply.unwrap_or(Reply::Null);
             self.count(command, std::iter::once(request.as_request()), each_took);
-            self.count_error(command, &reply);
+            count_error(command, &reply, &self.services.environment.stats);
             self.show(command, request.as_request());
             replies.push(reply);
         }
@@ -638,14 +638,8 @@ impl Connection {
         show(&self.services.environment, &self.session, command, request);
     }
 
-    fn count_error(&self, command: Command, reply: &Reply) {
-        if matches!(reply, Reply::Error(_)) {
-            self.services.environment.stats.commands[command.index].failed_calls.add(1);
-        }
-    }
-
     fn reply_to(&mut self, command: Command, reply: &Reply) {
-        self.count_error(command, reply);
+        count_error(command, reply, &self.services.environment.stats);
         self.reply(reply);
     }
 
@@ -724,6 +718,13 @@ impl Connection {
             self.output = BytesMut::new();
         }
         Ok(())
+    }
+}
+
+/// Counts the reply to a command, if it is an error.
+fn count_error(command: Command, reply: &Reply, stats: &Stats) {
+    if matches!(reply, Reply::Error(_)) {
+        stats.commands[command.index].failed_calls.add(1);
     }
 }
 

@@ -15,7 +15,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::push::Event;
-use super::{Connection, Decoded, Portion, ReadFunction, put_reply, show};
+use super::{Connection, Decoded, Portion, ReadFunction, count_error, put_reply, show};
 use crate::command::{Command, Environment, Flag, Run};
 use crate::limits::{KEPT_OUTPUT_BYTES, LOOKUPS_AHEAD, OUTPUT_BYTES, READ_BYTES, SPARE_BUFFERS};
 use crate::reply::Reply;
@@ -142,7 +142,7 @@ impl Connection {
     ) -> usize {
         let Self { services, session, output, .. } = self;
         let environment = &services.environment;
-        let Environment { store, stats, monitors, .. } = environment;
+        let Environment { store, stats, .. } = environment;
         let most = if command.spec.is_slow_read() { 1 } else { decoded.alike(first, command) };
         let keyspace = store.read();
         let (moment, database) = (View::committed(&keyspace, now_ms()), session.database());
@@ -159,13 +159,9 @@ impl Connection {
                     break;
                 }
                 let reply = read(&view, database, request).unwrap_or_else(Reply::Error);
-                if matches!(reply, Reply::Error(_)) {
-                    stats.commands[command.index].failed_calls.add(1);
-                }
+                count_error(command, &reply, stats);
                 put_reply(&reply, session, stats, output);
-                if monitors.are_there() {
-                    show(environment, session, command, request);
-                }
+                show(environment, session, command, request);
                 executed += 1;
             }
             lookups += view.lookups();

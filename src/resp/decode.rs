@@ -300,13 +300,12 @@ impl Requests {
     /// Returns how many bytes it is. Of any other, the decoder finds out what it is.
     fn read_plain(&mut self, buffer: &[u8], start: usize, bounds: Bounds) -> Option<usize> {
         let before = self.spans.len();
-        let end = self.read_plain_spans(buffer, start, bounds);
-        if end.is_none() {
+        let Some(end) = self.read_plain_spans(buffer, start, bounds) else {
             self.spans.truncate(before);
             return None;
-        }
+        };
         self.ends.push(self.spans.len() as u32);
-        Some(end? - start)
+        Some(end - start)
     }
 
     /// Where it ends.

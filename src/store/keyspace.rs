@@ -100,22 +100,27 @@ impl Value {
         Self::Short { len: string.len() as u8, bytes }
     }
 
-    /// The string, if it is one.
-    pub(super) fn as_string(&self) -> Option<&[u8]> {
+    pub(super) fn view(&self) -> StringOrSet<'_> {
         match self {
-            Self::Short { len, bytes } => Some(&bytes[..usize::from(*len)]),
-            Self::String(string) => Some(string),
-            Self::Set(_) => None,
+            Self::Short { len, bytes } => StringOrSet::String(&bytes[..usize::from(*len)]),
+            Self::String(string) => StringOrSet::String(string),
+            Self::Set(container) => StringOrSet::Set(container),
         }
     }
 
     /// The set, if it is one.
     pub(super) fn as_set(&self) -> Option<&Container> {
-        match self {
-            Self::Set(container) => Some(container),
-            Self::Short { .. } | Self::String(_) => None,
+        match self.view() {
+            StringOrSet::Set(container) => Some(container),
+            StringOrSet::String(_) => None,
         }
     }
+}
+
+/// A value, wherever it is held.
+pub(super) enum StringOrSet<'a> {
+    String(&'a [u8]),
+    Set(&'a Container),
 }
 
 impl Key {
@@ -126,9 +131,9 @@ impl Key {
 
     /// What the rows take that say it, about.
     fn row_bytes(&self) -> usize {
-        let held = match self.value.as_set() {
-            Some(container) => container.set.row_bytes(ROW_BYTES),
-            None => self.value.as_string().map_or(0, <[u8]>::len),
+        let held = match self.value.view() {
+            StringOrSet::String(string) => string.len(),
+            StringOrSet::Set(container) => container.set.row_bytes(ROW_BYTES),
         };
         ROW_BYTES + self.entry.row_len() + held
     }

@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 
-use super::keyspace::{Container, Key, Keyspace, Value};
+use super::keyspace::{Container, Key, Keyspace, StringOrSet, Value};
 use super::lap::{Lap, Stamp};
 use super::set::Member;
 use crate::effect::{ContainerId, Effect};
@@ -26,7 +26,8 @@ impl Keyspace {
     #[must_use]
     pub fn restate_string(&self, database: u8, name: &[u8], now_ms: i64) -> Option<Effect<Bytes>> {
         let key = self.behind(database, name, now_ms)?;
-        let value = Bytes::copy_from_slice(key.value.as_string()?);
+        let StringOrSet::String(string) = key.value.view() else { return None };
+        let value = Bytes::copy_from_slice(string);
         Some(Effect::StringSet { database, key: Bytes::copy_from_slice(name), value, expiry: key.expiry() })
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 
 use super::WrongType;
-use super::keyspace::{Key, Keyspace};
+use super::keyspace::{Key, Keyspace, StringOrSet};
 use super::packing::Name;
 use super::set::Set;
 use super::view::View;
@@ -444,10 +444,11 @@ fn key_of<'s, 'a>(
     name: &Bytes,
     now_ms: i64,
 ) -> &'s mut StagedKey<'a> {
-    let hash = base.name(name).hash();
+    let packed = base.name(name);
+    let hash = packed.hash();
     let entry = keys.entry(hash, |key| key.name == *name, |key| key.hash);
     let unchanged = || {
-        let found = below.and_then(|database| base.get(database, name)).filter(|key| key.is_live(now_ms));
+        let found = below.and_then(|database| base.find(database, &packed)).filter(|key| key.is_live(now_ms));
         StagedKey { hash, name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
     };
     entry.or_insert_with(unchanged).into_mut()
@@ -466,9 +467,9 @@ impl<'a> StagedDatabase<'a> {
 
 impl<'a> Held<'a> {
     fn unchanged(key: &'a Key, now_ms: i64) -> Self {
-        let value = match key.value.as_set() {
-            None => StagedValue::Unchanged(key.value.as_string().unwrap_or_default()),
-            Some(container) => StagedValue::Set(StagedSet {
+        let value = match key.value.view() {
+            StringOrSet::String(string) => StagedValue::Unchanged(string),
+            StringOrSet::Set(container) => StagedValue::Set(StagedSet {
                 container: container.id,
                 base: Some(&container.set),
                 members: HashTable::new(),

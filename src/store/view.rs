@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 use super::WrongType;
 use super::ahead::{Ahead, Wanted};
 use super::entry::{self, Entry};
-use super::keyspace::{Key, Keyspace};
+use super::keyspace::{Key, Keyspace, StringOrSet};
 use super::packing::NameView;
 use super::set::{Member, Set};
 use super::staged::{Held, StagedDatabase, StagedSet, StagedValue, is_in_step};
@@ -215,18 +215,20 @@ impl<'a> View<'a> {
     }
 
     fn find(&self, database: u8, name: &[u8]) -> Option<KeyView<'a>> {
-        let staged = self.staged_database(database);
-        if let Some(staged) = staged.and_then(|staged| staged.get(&self.base.name(name))) {
-            return staged.held.as_ref().map(|held| self.held(held));
-        }
         let ahead = self.ahead.map(|ahead| ahead.key((database, self.now_ms), name));
-        let found = match ahead {
-            Some(Ok(found)) => found?,
-            _ => self.base.get(self.below(database)?, name).filter(|key| key.is_live(self.now_ms))?,
+        let found = if let Some(Ok(found)) = ahead {
+            found?
+        } else {
+            let name = self.base.name(name);
+            let staged = self.staged_database(database);
+            if let Some(staged) = staged.and_then(|staged| staged.get(&name)) {
+                return staged.held.as_ref().map(|held| self.held(held));
+            }
+            self.base.find(self.below(database)?, &name).filter(|key| key.is_live(self.now_ms))?
         };
-        let value = match found.value.as_set() {
-            Some(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
-            None => ValueView::String(found.value.as_string().unwrap_or_default()),
+        let value = match found.value.view() {
+            StringOrSet::String(string) => ValueView::String(string),
+            StringOrSet::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
         };
         Some(KeyView { expiry: found.expiry(), value })
     }
@@ -276,9 +278,11 @@ impl<'a> View<'a> {
     ) -> NextCursor {
         let step = match self.below(database) {
             Some(below) => self.base.scan_keys(below, (cursor, least), |key| {
-                let name = key.entry.text();
                 if key.is_live(self.now_ms) && self.is_unchanged(database, key.entry.view()) {
-                    visit(&name, if key.value.as_set().is_some() { Type::Set } else { Type::String });
+                    visit(
+                        &key.entry.text(),
+                        if key.value.as_set().is_some() { Type::Set } else { Type::String },
+                    );
                 }
             }),
             None => cursor..END,
