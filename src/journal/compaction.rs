@@ -164,10 +164,10 @@ impl Restated {
             (Said::Member { container, member }, _) => {
                 self.effects.extend(keyspace.restate_member(container, &member, now_ms));
             }
-            (Said::String { key, .. }, Some(database)) => {
+            (Said::String { key }, Some(database)) => {
                 self.effects.extend(keyspace.restate_string(database, &key, now_ms));
             }
-            (Said::Set { container, key, .. }, Some(database)) => {
+            (Said::Set { container, key }, Some(database)) => {
                 keyspace.restate_set((database, &key), container, now_ms, &mut self.effects);
             }
             (Said::Renumbered, _) => self.is_renumbered = true,

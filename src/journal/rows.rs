@@ -5,8 +5,6 @@
 //! before it has said: of a member of a set that stands at no key yet. Such a set is kept *unplaced* until a row gives it
 //! a key; one that never gets one had been removed.
 
-use std::ops::Deref;
-
 use ahash::AHashMap;
 use bytes::Bytes;
 use rusqlite::Row;
@@ -16,7 +14,7 @@ use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{ROW_BYTES, UNPLACED, UUID_BYTES, UUID_TEXT_BYTES, pack_uuid, unpack_uuid};
+use crate::store::{ROW_BYTES, Text, UNPLACED, UUID_BYTES, pack_uuid};
 
 const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -124,10 +122,10 @@ impl<'a> Content<'a> {
     }
 
     /// As it was given.
-    fn given(self) -> Given<'a> {
+    fn given(self) -> Text<'a> {
         match self {
-            Self::Text(bytes) | Self::Blob(bytes) => Given::There(bytes),
-            Self::Uuid(packed) => Given::Uuid(unpack_uuid(&packed)),
+            Self::Text(bytes) | Self::Blob(bytes) => Text::plain(bytes),
+            Self::Uuid(packed) => Text::uuid(&packed),
         }
     }
 }
@@ -139,26 +137,6 @@ impl ToSql for Content<'_> {
             Self::Text(_) => ValueRef::Text(stored),
             Self::Blob(_) | Self::Uuid(_) => ValueRef::Blob(stored),
         }))
-    }
-}
-
-/// The bytes of a key or a value as they were given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Given<'a> {
-    /// They stand in the row.
-    There(&'a [u8]),
-    /// What stands there is shorter.
-    Uuid([u8; UUID_TEXT_BYTES]),
-}
-
-impl Deref for Given<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::There(bytes) => bytes,
-            Self::Uuid(text) => text,
-        }
     }
 }
 
@@ -285,8 +263,14 @@ impl<'a> Columns<'a> {
     pub(super) fn says(&self) -> Result<Said<'a>, String> {
         Ok(match kind(self.effect) {
             MEMBER_SET => Said::Member { container: self.container()?, member: self.value()? },
-            SET_AT_KEY => Said::Set { space: self.space()?, container: self.container()?, key: self.key()? },
-            STRING_AT_KEY => Said::String { space: self.space()?, key: self.key()? },
+            SET_AT_KEY => {
+                self.space()?;
+                Said::Set { container: self.container()?, key: self.key()? }
+            }
+            STRING_AT_KEY => {
+                self.space()?;
+                Said::String { key: self.key()? }
+            }
             DATABASE_RENUMBERED => Said::Renumbered,
             _ => Said::Gone,
         })
@@ -301,11 +285,11 @@ impl<'a> Columns<'a> {
         u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
     }
 
-    fn key(&self) -> Result<Given<'a>, String> {
+    fn key(&self) -> Result<Text<'a>, String> {
         self.key.map(Content::given).ok_or_else(|| "it has no key".into())
     }
 
-    fn value(&self) -> Result<Given<'a>, String> {
+    fn value(&self) -> Result<Text<'a>, String> {
         self.value.map(Content::given).ok_or_else(|| "it has no value".into())
     }
 
@@ -320,14 +304,14 @@ fn kind(effect: i64) -> i64 {
 }
 
 /// What a row says there is, by the name that the store knows it by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Said<'a> {
     /// A member of a set.
-    Member { container: ContainerId, member: Given<'a> },
+    Member { container: ContainerId, member: Text<'a> },
     /// A set at a key.
-    Set { space: i64, container: ContainerId, key: Given<'a> },
+    Set { container: ContainerId, key: Text<'a> },
     /// A string at a key.
-    String { space: i64, key: Given<'a> },
+    String { key: Text<'a> },
     /// Databases with other numbers than those of their spaces.
     Renumbered,
     /// Nothing that is there: what it took away is not said any more where it is the first row.

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use ahash::RandomState;
 
 /// What a UUID is as text.
-pub const UUID_TEXT_BYTES: usize = 36;
+const UUID_TEXT_BYTES: usize = 36;
 
 /// What it is packed.
 pub const UUID_BYTES: usize = 16;
@@ -95,18 +95,15 @@ impl<'a> Packed<'a> {
 
     /// The name as it came.
     pub(crate) fn text(self) -> Text<'a> {
-        let mut text = [0; TEXT_BYTES];
-        let len = self.text_len();
-        match self.form {
-            Form::Text => return Text(Place::There(self.bytes)),
-            Form::Hex => unpack_hex(self.bytes, &mut text),
-            Form::Uuid => {
-                if let Ok(bytes) = self.bytes.try_into() {
-                    text[..UUID_TEXT_BYTES].copy_from_slice(&unpack_uuid(bytes));
-                }
+        match (self.form, self.bytes.try_into()) {
+            (Form::Uuid, Ok(bytes)) => Text::uuid(bytes),
+            (Form::Hex, _) => {
+                let mut text = [0; TEXT_BYTES];
+                unpack_hex(self.bytes, &mut text);
+                Text(Place::Here { text, len: self.text_len() as u8 })
             }
+            _ => Text::plain(self.bytes),
         }
-        Text(Place::Here { text, len: len as u8 })
     }
 
     /// How long it is as text.
@@ -125,13 +122,31 @@ impl<'a> Packed<'a> {
 }
 
 /// The bytes of a name, as they came in.
+#[derive(Clone, Copy)]
 pub struct Text<'a>(Place<'a>);
 
+#[derive(Clone, Copy)]
 enum Place<'a> {
     /// Where it is held.
     There(&'a [u8]),
     /// It is held packed.
     Here { text: [u8; TEXT_BYTES], len: u8 },
+}
+
+impl<'a> Text<'a> {
+    /// One that stands somewhere as it came.
+    #[must_use]
+    pub fn plain(text: &'a [u8]) -> Self {
+        Self(Place::There(text))
+    }
+
+    /// That of a UUID.
+    #[must_use]
+    pub fn uuid(packed: &[u8; UUID_BYTES]) -> Self {
+        let mut text = [b'-'; TEXT_BYTES];
+        unpack_uuid(packed, &mut text);
+        Self(Place::Here { text, len: UUID_TEXT_BYTES as u8 })
+    }
 }
 
 impl Deref for Text<'_> {
@@ -253,16 +268,13 @@ pub fn pack_uuid(text: &[u8]) -> Option<[u8; UUID_BYTES]> {
     Some(packed)
 }
 
-/// The text that says these bytes.
-#[must_use]
-pub fn unpack_uuid(packed: &[u8; UUID_BYTES]) -> [u8; UUID_TEXT_BYTES] {
-    let mut text = [b'-'; UUID_TEXT_BYTES];
+/// Puts the digits of a UUID where its text has them.
+fn unpack_uuid(packed: &[u8; UUID_BYTES], text: &mut [u8; TEXT_BYTES]) {
     for (pair, bytes) in UUID_DIGITS.chunks_exact(2).zip(packed.as_chunks::<4>().0) {
         let digits = unpack_digits(*bytes);
         text[pair[0]..pair[0] + 4].copy_from_slice(&digits[..4]);
         text[pair[1]..pair[1] + 4].copy_from_slice(&digits[4..]);
     }
-    text
 }
 
 fn pack_hex(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Option<()> {
