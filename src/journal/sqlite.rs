@@ -762,7 +762,15 @@ pub(super) fn inspect(path: &Path) -> Result<Found, OpenError> {
     if header[18..20].iter().any(|version| !(1..=2).contains(version)) {
         return foreign("its header (bytes 18 and 19) names a form of SQLite's files that is not known");
     }
-    accept_version(path, number(60) as usize).map(|()| Found::Journal)
+    let version = number(60) as usize;
+    if version == 0 {
+        // A file gets its name once its tables are made.
+        return Err(OpenError::Damaged {
+            path: path.into(),
+            what: "its header names no format version".into(),
+        });
+    }
+    accept_version(path, version).map(|()| Found::Journal)
 }
 
 fn accept_version(path: &Path, version: usize) -> Result<(), OpenError> {

@@ -175,10 +175,7 @@ async fn the_views_say_what_is_revoked_and_what_happened() {
 
     // While the daemon has the file open.
     let reader = Connection::open(&path).unwrap();
-    let list = |sql: &str| -> Vec<String> {
-        let mut statement = reader.prepare(sql).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
+    let list = |sql: &str| list(&reader, sql);
     assert_eq!(
         list("SELECT database || ' ' || key || ' ' || quote(member) FROM revocations ORDER BY 1"),
         ["0 revoked 'jti-1'", "0 revoked X'FF00'"]
@@ -207,10 +204,7 @@ async fn a_uuid_stands_in_the_file_as_its_bytes_and_is_shown_as_its_text() {
     let before = contents_of(&server);
 
     let reader = Connection::open(&path).unwrap();
-    let list = |sql: &str| -> Vec<String> {
-        let mut statement = reader.prepare(sql).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
+    let list = |sql: &str| list(&reader, sql);
     assert_eq!(
         list("SELECT effect || quote(coalesce(key, value)) FROM journal WHERE effect > 20 ORDER BY sequence"),
         [
@@ -248,6 +242,12 @@ async fn a_uuid_stands_in_the_file_as_its_bytes_and_is_shown_as_its_text() {
 }
 
 /// Everything that a server holds.
+/// The first column of what this SQL selects.
+fn list(reader: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = reader.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 fn contents_of(server: &Server) -> Vec<String> {
     let keyspace = server.store.read();
     let view = View::committed(&keyspace, now_ms());
@@ -360,10 +360,7 @@ async fn the_views_follow_renames_swaps_and_ends() {
     let server = Server::at(&path).await;
     server.submit(everything()).await;
     let reader = Connection::open(&path).unwrap();
-    let list = |sql: &str| -> Vec<String> {
-        let mut statement = reader.prepare(sql).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
+    let list = |sql: &str| list(&reader, sql);
     assert_eq!(
         list("SELECT format('%d %s %s %s', database, key, member, expires) FROM revocations ORDER BY 1"),
         [
@@ -670,6 +667,18 @@ async fn a_file_that_may_not_be_written_to_is_refused_and_not_called_sound() {
     let before = contents(&folder);
     assert!(matches!(open(&path), Err(OpenError::Foreign { .. })));
     assert!(matches!(verify(&path, &Progress::default()), Err(OpenError::Foreign { .. })));
+    assert_eq!(contents(&folder), before);
+}
+
+#[tokio::test]
+async fn a_file_without_a_format_version_is_refused_and_not_called_sound() {
+    let (folder, path) = filled().await;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[60..64].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let before = contents(&folder);
+    assert!(matches!(open(&path), Err(OpenError::Damaged { .. })));
+    assert!(matches!(verify(&path, &Progress::default()), Err(OpenError::Damaged { .. })));
     assert_eq!(contents(&folder), before);
 }
 
