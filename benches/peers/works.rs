@@ -78,9 +78,13 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
     READS.iter().chain(&WRITES).chain(&ENDING).map(Work::name)
 }
 
+fn asked_for(bench: &Bench, works: &'static [Work]) -> Vec<&'static Work> {
+    works.iter().filter(|work| bench.is_asked_for(&work.name())).collect()
+}
+
 /// Lookups, of which half are hits.
 pub(crate) fn reads(bench: &mut Bench) -> Outcome<()> {
-    let works: Vec<&Work> = READS.iter().filter(|work| bench.is_asked_for(&work.name())).collect();
+    let works = asked_for(bench, &READS);
     if works.is_empty() {
         return Ok(());
     }
@@ -113,7 +117,7 @@ pub(crate) fn reads(bench: &mut Bench) -> Outcome<()> {
 
 /// New members and keys, on disk before they are answered.
 pub(crate) fn writes(bench: &mut Bench) -> Outcome<()> {
-    let works: Vec<&Work> = WRITES.iter().filter(|work| bench.is_asked_for(&work.name())).collect();
+    let works = asked_for(bench, &WRITES);
     if works.is_empty() {
         return Ok(());
     }
@@ -131,7 +135,7 @@ pub(crate) fn writes(bench: &mut Bench) -> Outcome<()> {
 
 /// Members with an end of their own, beside those without.
 pub(crate) fn ending(bench: &mut Bench) -> Outcome<()> {
-    let works: Vec<&Work> = ENDING.iter().filter(|work| bench.is_asked_for(&work.name())).collect();
+    let works = asked_for(bench, &ENDING);
     if works.is_empty() {
         return Ok(());
     }
