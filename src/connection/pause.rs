@@ -5,6 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -118,14 +119,11 @@ impl Connection {
     async fn wait_while_paused(&mut self, is_write: bool) -> io::Result<bool> {
         let services = Arc::clone(&self.services);
         let mut is_over = pin!(services.pause.is_over(is_write));
-        let mut shutdown = services.shutdown.subscribe();
-        loop {
-            let may_receive = self.input.len() < PAUSED_BYTES;
+        while !self.client().is_leaving() {
             let event = tokio::select! {
                 biased;
-                _ = shutdown.wait_for(|&is_ending| is_ending) => break,
                 () = &mut is_over => return Ok(true),
-                event = poll_fn(|context| self.poll_event(context, may_receive)) => event?,
+                event = poll_fn(|context| self.poll_event(context, Self::poll_receive_paused)) => event?,
             };
             match event {
                 Event::Received(0) | Event::Leaving => break,
@@ -138,6 +136,13 @@ impl Connection {
         }
         self.is_closing = true;
         Ok(false)
+    }
+
+    fn poll_receive_paused(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if self.input.len() >= PAUSED_BYTES {
+            return Poll::Pending;
+        }
+        self.poll_receive(context).map_ok(Event::Received)
     }
 
     /// Whether the command changes something, or others hear of it: also an EXEC of such a command.

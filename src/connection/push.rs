@@ -26,34 +26,23 @@ pub(super) enum Event {
 impl Connection {
     /// Waits for requests, and for what others do. Reads are answered at once.
     pub(super) async fn event(&mut self) -> io::Result<Event> {
-        poll_fn(|context| {
-            self.listen(context);
-            if self.client().is_leaving() {
-                return Poll::Ready(Ok(Event::Leaving));
-            }
-            // Requests first: messages are sent before each, so that neither keeps the other waiting.
-            if let Poll::Ready(event) = self.poll_answer(context) {
-                return Poll::Ready(event);
-            }
-            self.poll_signal()
-        })
-        .await
+        poll_fn(|context| self.poll_event(context, Self::poll_answer)).await
     }
 
-    /// The same of a connection that waits with a request of its own.
+    /// The same, with what is done about what comes in.
     pub(super) fn poll_event(
         &mut self,
         context: &mut Context<'_>,
-        may_receive: bool,
+        receive: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<Event>>,
     ) -> Poll<io::Result<Event>> {
         self.listen(context);
-        if may_receive && let Poll::Ready(received) = self.poll_receive(context) {
-            return Poll::Ready(received.map(Event::Received));
+        if self.client().is_leaving() {
+            return Poll::Ready(Ok(Event::Leaving));
         }
-        self.poll_signal()
-    }
-
-    fn poll_signal(&self) -> Poll<io::Result<Event>> {
+        // Requests first: messages are sent before each, so that neither keeps the other waiting.
+        if let Poll::Ready(event) = receive(self, context) {
+            return Poll::Ready(event);
+        }
         if self.client().is_signalled() { Poll::Ready(Ok(Event::Signalled)) } else { Poll::Pending }
     }
 
