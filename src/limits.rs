@@ -126,7 +126,7 @@ pub const APPLY_EFFECTS: usize = 256;
 /// entries of each segment end and where all do, 0.3 in between, so that no reader waits for a millisecond.
 pub const SWEEP_SEGMENTS: usize = 128;
 
-/// Look-ups that are made side by side: as many as processors have fetches under way, and some more, since not each step
+/// Look-ups, or insertions into one set, that are made side by side: as many as processors have fetches under way, and some more, since not each step
 /// of each waits for one.
 pub const LOOKUPS_AHEAD: usize = 32;
 

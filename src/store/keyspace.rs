@@ -13,7 +13,7 @@ use super::table::{Fate, Fetch, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
-use crate::limits::DATABASES;
+use crate::limits::{DATABASES, LOOKUPS_AHEAD};
 
 /// The database of the sets that stand at no key yet. Only the replay has such, and nobody sees them.
 pub const UNPLACED: u8 = DATABASES;
@@ -46,10 +46,6 @@ struct Database {
     /// What the rows take, about, that say all of this: what the journal would be without any other.
     row_bytes: usize,
 }
-
-/// Members of which the places are looked at before they are put there: about as many reads of memory as a processor
-/// has under way at once.
-const TOGETHER: usize = 16;
 
 /// What a row of the journal takes beside the names and the string in it, about.
 pub const ROW_BYTES: usize = 16;
@@ -512,9 +508,9 @@ impl Keyspace {
             _ => None,
         };
         let mut applied = 0;
-        let mut members = Vec::with_capacity(TOGETHER.min(effects.len()));
+        let mut members = Vec::with_capacity(LOOKUPS_AHEAD.min(effects.len()));
         for of_one_set in effects.chunk_by(|one, next| set_of(one).is_some() && set_of(one) == set_of(next)) {
-            for some in of_one_set.chunks(TOGETHER) {
+            for some in of_one_set.chunks(LOOKUPS_AHEAD) {
                 if let Effect::MemberSet { database, container, key, .. } = &some[0] {
                     members.clear();
                     members.extend(some.iter().filter_map(|effect| match effect {
