@@ -126,8 +126,8 @@ pub const APPLY_EFFECTS: usize = 256;
 /// entries of each segment end and where all do, 0.3 in between, so that no reader waits for a millisecond.
 pub const SWEEP_SEGMENTS: usize = 128;
 
-/// Look-ups, or insertions into one set, that are made side by side: as many as processors have fetches under way, and some more, since not each step
-/// of each waits for one.
+/// Look-ups, or insertions into one set, that are made side by side: as many as processors have fetches under way, and
+/// some more, since not each step of each waits for one.
 pub const LOOKUPS_AHEAD: usize = 32;
 
 /// Members of a set from which on SMEMBERS is streamed: fewer are copied while nobody waits for long (some tenths of
