@@ -15,11 +15,8 @@ use ahash::RandomState;
 
 use super::boxed::BoxedBytes;
 use super::lap::{Lap, Stamp};
-use super::packing::{Form, Name, NameView, Packed, Text};
+use super::packing::{Form, Name, NameView, Packed, SHORT_BYTES, Text};
 use crate::expiry::{Expires, Expiry};
-
-/// What an inline name may take.
-const INLINE_BYTES: usize = 16;
 
 /// The begin of 2020, from which inline ends are counted.
 const EPOCH_MS: i64 = 1_577_836_800_000;
@@ -33,7 +30,7 @@ pub(super) struct Entry(Held);
 
 #[derive(Debug)]
 enum Held {
-    Inline { head: Head, name: [u8; INLINE_BYTES], end: [u8; 5] },
+    Inline { head: Head, name: [u8; SHORT_BYTES], end: [u8; 5] },
     Boxed { name: BoxedBytes, form: Form, stamp: [u8; 8] },
 }
 
@@ -45,9 +42,18 @@ struct Head(NonZeroU8);
 
 impl Head {
     fn new(form: Form, len: usize, lap: Lap) -> Self {
-        let bits = (len as u8 + 1) | (form as u8) << 5 | u8::from(lap.is_odd()) << 7;
+        let bits = Self::bits(form, len) | u8::from(lap.is_odd()) << 7;
         let Some(bits) = NonZeroU8::new(bits) else { unreachable!("the length plus one is not zero") };
         Self(bits)
+    }
+
+    fn bits(form: Form, len: usize) -> u8 {
+        (len as u8 + 1) | (form as u8) << 5
+    }
+
+    /// Whether it says this form and this length.
+    fn says(self, form: Form, len: usize) -> bool {
+        self.0.get() & 0x7f == Self::bits(form, len)
     }
 
     fn form(self) -> Form {
@@ -75,8 +81,8 @@ impl Entry {
     fn of(name: Packed<'_>, stamp: Stamp) -> Self {
         let Packed { form, bytes } = name;
         Self(match inline_end(stamp.expiry()) {
-            Some(end) if bytes.len() <= INLINE_BYTES => {
-                let mut name = [0; INLINE_BYTES];
+            Some(end) if bytes.len() <= SHORT_BYTES => {
+                let mut name = [0; SHORT_BYTES];
                 name[..bytes.len()].copy_from_slice(bytes);
                 Held::Inline { head: Head::new(form, bytes.len(), stamp.lap()), name, end }
             }
@@ -108,8 +114,15 @@ impl Entry {
     }
 
     /// Whether it is that of this name.
+    #[inline]
     pub(super) fn is(&self, name: &Name<'_>) -> bool {
-        self.packed() == name.packed()
+        match &self.0 {
+            // Behind both there are zeros.
+            Held::Inline { head, name: held, .. } => {
+                name.short().is_some_and(|(short, len)| held == short && head.says(name.form(), len))
+            }
+            Held::Boxed { .. } => self.packed() == name.packed(),
+        }
     }
 
     /// The hash by which tables place it.
@@ -137,7 +150,7 @@ impl Entry {
                 *head = Head::new(head.form(), head.len(), stamp.lap());
                 *end = new_end;
             }
-            (Held::Boxed { name, stamp: held, .. }, end) if end.is_none() || name.len() > INLINE_BYTES => {
+            (Held::Boxed { name, stamp: held, .. }, end) if end.is_none() || name.len() > SHORT_BYTES => {
                 *held = stamp.to_raw().to_le_bytes();
             }
             _ => *self = Self::of(self.packed(), stamp),
@@ -147,7 +160,7 @@ impl Entry {
 
 /// About how many bytes an entry of this name takes.
 pub(super) fn weight(name: NameView<'_>) -> usize {
-    let boxed = Some(name.packed_len()).filter(|&len| len > INLINE_BYTES);
+    let boxed = Some(name.packed_len()).filter(|&len| len > SHORT_BYTES);
     size_of::<Entry>() + boxed.unwrap_or(0)
 }
 

@@ -19,6 +19,9 @@ pub const UUID_BYTES: usize = 16;
 /// Hex that is packed: what is shorter fits into an entry as it is, and longer than SHA-256's digests are none.
 const HEX_TEXT_BYTES: std::ops::RangeInclusive<usize> = 18..=64;
 
+/// The longest that a short name is, packed.
+pub(super) const SHORT_BYTES: usize = 16;
+
 /// The longest that something packed is, as text and packed.
 const TEXT_BYTES: usize = *HEX_TEXT_BYTES.end();
 const PACKED_BYTES: usize = TEXT_BYTES / 2;
@@ -50,6 +53,7 @@ pub(crate) struct Name<'a> {
     text: &'a [u8],
     hash: u64,
     form: Form,
+    /// A short text, too, with zeros behind it.
     packed: [u8; PACKED_BYTES],
 }
 
@@ -58,6 +62,9 @@ impl<'a> Name<'a> {
     pub(crate) fn new(text: &'a [u8], hasher: &RandomState) -> Self {
         let mut packed = [0; PACKED_BYTES];
         let form = pack(text, &mut packed);
+        if form == Form::Text && text.len() <= SHORT_BYTES {
+            packed[..text.len()].copy_from_slice(text);
+        }
         let mut name = Self { text, hash: 0, form, packed };
         name.hash = name.packed().hash(hasher);
         name
@@ -74,6 +81,7 @@ impl<'a> Name<'a> {
     }
 
     /// In its shortest form.
+    #[inline]
     pub(crate) fn packed(&self) -> Packed<'_> {
         let bytes = match self.form {
             Form::Text => self.text,
@@ -81,6 +89,18 @@ impl<'a> Name<'a> {
             Form::Uuid => &self.packed[..UUID_BYTES],
         };
         Packed { form: self.form, bytes }
+    }
+
+    /// The same, with zeros behind it, and how long it is, if that is short.
+    #[inline]
+    pub(super) fn short(&self) -> Option<(&[u8; SHORT_BYTES], usize)> {
+        let len = self.packed().bytes.len();
+        self.packed.first_chunk().filter(|_| len <= SHORT_BYTES).map(|bytes| (bytes, len))
+    }
+
+    /// How its bytes are to be read.
+    pub(super) fn form(&self) -> Form {
+        self.form
     }
 }
 
@@ -247,25 +267,25 @@ fn pack(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Form {
     }
 }
 
-/// Where a UUID's text has its digits, in groups of four bytes of text.
-const UUID_DIGITS: [usize; 8] = [0, 4, 9, 14, 19, 24, 28, 32];
+/// Where a UUID's text has its dashes.
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 
+/// Where a UUID's text has its digits, in groups of four bytes of text.
+const UUID_DIGITS: [usize; 8] = [0, 4, 9, 14, 19, 24, 28, 32];
+
 /// The bytes that a UUID's text says; none, if it is another text.
+#[inline]
 #[must_use]
 pub fn pack_uuid(text: &[u8]) -> Option<[u8; UUID_BYTES]> {
     let text: &[u8; UUID_TEXT_BYTES] = text.try_into().ok()?;
     if UUID_DASHES.iter().any(|&at| text[at] != b'-') {
         return None;
     }
-    let mut packed = [0; UUID_BYTES];
-    for (pair, bytes) in UUID_DIGITS.chunks_exact(2).zip(packed.chunks_exact_mut(4)) {
-        let mut digits = [0; 8];
-        digits[..4].copy_from_slice(&text[pair[0]..pair[0] + 4]);
-        digits[4..].copy_from_slice(&text[pair[1]..pair[1] + 4]);
-        bytes.copy_from_slice(&pack_digits(digits)?);
+    let mut digits = [0; DIGITS];
+    for (from, four) in UUID_DIGITS.into_iter().zip(digits.as_chunks_mut::<4>().0) {
+        four.copy_from_slice(&text[from..from + 4]);
     }
-    Some(packed)
+    pack_digits(&digits)
 }
 
 /// Puts the digits of a UUID where its text has them.
@@ -281,10 +301,10 @@ fn pack_hex(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Option<()> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    for (digits, bytes) in text.chunks(8).zip(packed.chunks_exact_mut(4)) {
-        let mut eight = [b'0'; 8];
-        eight[..digits.len()].copy_from_slice(digits);
-        bytes.copy_from_slice(&pack_digits(eight)?);
+    for (some, bytes) in text.chunks(DIGITS).zip(packed.chunks_exact_mut(DIGITS / 2)) {
+        let mut digits = [b'0'; DIGITS];
+        digits[..some.len()].copy_from_slice(some);
+        bytes.copy_from_slice(&pack_digits(&digits)?);
     }
     Some(())
 }
@@ -302,17 +322,27 @@ const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Four bytes from eight lower-case hex digits, all at once; none, if they are something else.
-fn pack_digits(digits: [u8; 8]) -> Option<[u8; 4]> {
-    let text = u64::from_le_bytes(digits);
-    let is_letter = (text >> 6) & each(1);
-    let values = (text & each(0x0f)) + is_letter * 9;
-    // What stands for these values is what was there: so it was lower-case, and digits at all.
-    if values & each(0xf0) != 0 || text_of(values) != text {
-        return None;
+/// Digits that are packed at once: those of a UUID.
+const DIGITS: usize = 2 * UUID_BYTES;
+
+const _: () = assert!(PACKED_BYTES.is_multiple_of(DIGITS / 2));
+
+/// Their bytes from lower-case hex digits; none, if they are something else. It has no branch but the last, so that the
+/// compiler does it for many digits at once.
+#[inline]
+fn pack_digits(digits: &[u8; DIGITS]) -> Option<[u8; DIGITS / 2]> {
+    let mut values = [0; DIGITS];
+    let mut others = 0;
+    for (value, digit) in values.iter_mut().zip(digits) {
+        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        *value = if number < 10 { number } else { letter.wrapping_add(10) };
+        others |= u8::from(number >= 10) & u8::from(letter >= 6);
     }
-    let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
-    Some([pairs as u8, (pairs >> 16) as u8, (pairs >> 32) as u8, (pairs >> 48) as u8])
+    let mut packed = [0; DIGITS / 2];
+    for (byte, pair) in packed.iter_mut().zip(values.as_chunks::<2>().0) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    (others == 0).then_some(packed)
 }
 
 fn unpack_digits(bytes: [u8; 4]) -> [u8; 8] {
@@ -375,13 +405,16 @@ mod tests {
 
     #[test]
     fn each_byte_but_a_digit_is_told_at_each_place() {
-        for place in 0..8 {
+        for place in 0..DIGITS {
             for byte in 0..=u8::MAX {
-                let mut digits = *b"09afbe12";
+                let mut digits = *b"09afbe1209afbe12a7c3d5f840617b2e";
                 digits[place] = byte;
                 let is_digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-                assert_eq!(pack_digits(digits).is_some(), is_digit, "{byte}");
-                assert!(pack_digits(digits).is_none_or(|packed| unpack_digits(packed) == digits));
+                let packed = pack_digits(&digits);
+                assert_eq!(packed.is_some(), is_digit, "{byte}");
+                let mut text = [0; TEXT_BYTES];
+                unpack_hex(packed.as_ref().map_or(&[], |packed| packed), &mut text);
+                assert!(packed.is_none() || text[..DIGITS] == digits);
             }
         }
     }
