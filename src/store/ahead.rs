@@ -13,11 +13,10 @@ use std::cell::Cell;
 use std::ptr;
 
 use super::keyspace::{Key, Keyspace};
-use super::lap::Stamp;
 use super::packing::Name;
-use super::set::Set;
-use super::table::Fetch;
-use crate::expiry::Expiry;
+use super::set::{Member, Set};
+use super::table::Probe;
+use crate::expiry::{Expires, Expiry};
 use crate::limits::LOOKUPS_AHEAD;
 
 /// A key that a request looks up, and perhaps a member of the set there.
@@ -28,7 +27,9 @@ pub type Wanted<'a> = (&'a [u8], Option<&'a [u8]>);
 pub struct Ahead<'a> {
     database: u8,
     now_ms: i64,
-    found: [Option<Found<'a>>; LOOKUPS_AHEAD],
+    found: [Found<'a>; LOOKUPS_AHEAD],
+    /// So many were made.
+    len: usize,
     /// The one that was asked for last.
     at: Cell<usize>,
 }
@@ -42,20 +43,18 @@ struct Found<'a> {
     wanted: Wanted<'a>,
     /// The key, if it is there.
     key: Option<&'a Key>,
-    /// When the member ends, which may have been, and when that was written; none, if it is not in the set.
-    stamp: Option<Stamp>,
+    /// When the member ends, which may have been; none, if it is not in the set.
+    member: Option<Expiry>,
 }
 
-/// One that is under way.
-struct Lookup<'a> {
-    wanted: Wanted<'a>,
+/// What is looked up.
+struct Names<'a> {
     /// None, if it is that of the look-up before.
     key: Option<Name<'a>>,
     member: Option<Name<'a>>,
-    found: Option<&'a Key>,
 }
 
-type Lookups<'a> = [Option<Lookup<'a>>; LOOKUPS_AHEAD];
+type Lookups<'a> = [Option<Names<'a>>; LOOKUPS_AHEAD];
 
 impl<'a> Ahead<'a> {
     /// Looks up the first [`LOOKUPS_AHEAD`] of these at this time.
@@ -64,15 +63,19 @@ impl<'a> Ahead<'a> {
         (database, now_ms): (u8, i64),
         mut wanted: impl Iterator<Item = Wanted<'a>>,
     ) -> Self {
-        let mut before = None;
-        let mut lookups = array::from_fn(|_| {
+        let mut found = [const { Found { wanted: (&[], None), key: None, member: None } }; LOOKUPS_AHEAD];
+        let (mut slots, mut before) = (found.iter_mut(), None);
+        let names = array::from_fn(|_| {
             let wanted @ (key, member) = wanted.next()?;
+            slots.next()?.wanted = wanted;
             let is_same = before.replace(key) == Some(key);
             let key = (!is_same).then(|| keyspace.name(key));
-            Some(Lookup { wanted, key, member: member.map(|member| keyspace.name(member)), found: None })
+            Some(Names { key, member: member.map(|member| keyspace.name(member)) })
         });
-        find_keys(keyspace, (database, now_ms), &mut lookups);
-        Self { database, now_ms, found: find_members(&lookups), at: Cell::new(0) }
+        let len = LOOKUPS_AHEAD - slots.len();
+        find_keys(keyspace, (database, now_ms), &names, &mut found);
+        find_members(&names, &mut found);
+        Self { database, now_ms, found, len, at: Cell::new(0) }
     }
 
     /// What was looked up for this very text: the key, if it is there.
@@ -88,57 +91,71 @@ impl<'a> Ahead<'a> {
     }
 
     /// What was looked up for this very text in this very set: when the member ends, which may have been, if it is in it.
+    #[inline]
     pub(super) fn member(&self, set: &Set, name: &[u8]) -> Result<Option<Expiry>, NotLookedUp> {
         let is_it = |found: &Found<'a>| {
             found.wanted.1.is_some_and(|member| ptr::eq(member, name))
                 && found.key.and_then(set_of).is_some_and(|found| ptr::eq(found, set))
         };
-        self.next(is_it).map(|found| found.stamp.map(Stamp::expiry))
+        self.next(is_it).map(|found| found.member)
     }
 
     /// The next that is asked for. Once there is none, there will be none.
+    #[inline]
     fn next(&self, is_it: impl Fn(&Found<'a>) -> bool) -> Result<&Found<'a>, NotLookedUp> {
-        let left = self.found.iter().enumerate().skip(self.at.get());
-        let left = left.map_while(|(place, found)| Some((place, found.as_ref()?)));
-        let next = left.into_iter().find(|(_, found)| is_it(found));
-        self.at.set(next.map_or(LOOKUPS_AHEAD, |(place, _)| place));
-        next.map(|(_, found)| found).ok_or(NotLookedUp)
+        let made = &self.found[..self.len];
+        let at = (self.at.get()..made.len()).find(|&at| is_it(&made[at]));
+        self.at.set(at.unwrap_or(LOOKUPS_AHEAD));
+        at.map(|at| &made[at]).ok_or(NotLookedUp)
     }
 }
 
 /// Makes the first half of each look-up.
-fn find_keys<'a>(keyspace: &'a Keyspace, (database, now_ms): (u8, i64), lookups: &mut Lookups<'a>) {
+fn find_keys<'a>(
+    keyspace: &'a Keyspace,
+    (database, now_ms): (u8, i64),
+    names: &Lookups<'a>,
+    found: &mut [Found<'a>],
+) {
     let keys = keyspace.table(database);
-    for step in Fetch::LOOKUP {
-        for name in lookups.iter().map_while(Option::as_ref).filter_map(|lookup| lookup.key.as_ref()) {
-            keys.fetch(name.hash(), step);
-        }
+    let mut probes = [const { None }; LOOKUPS_AHEAD];
+    for (probe, names) in probes.iter_mut().zip(names.iter().map_while(Option::as_ref)) {
+        *probe = names.key.as_ref().map(|name| keys.probe(name.hash()));
     }
+    fetch(&mut probes);
     let mut before = None;
-    for lookup in lookups.iter_mut().map_while(Option::as_mut) {
-        if let Some(name) = &lookup.key {
-            before = keyspace.find(database, name).filter(|key| key.is_live(now_ms));
+    for ((found, names), probe) in found.iter_mut().zip(names.iter().map_while(Option::as_ref)).zip(&probes) {
+        if let (Some(name), Some(probe)) = (&names.key, probe) {
+            before = probe.get(|key| key.entry.is(name)).filter(|key| key.is_live(now_ms));
         }
-        lookup.found = before;
+        found.key = before;
     }
 }
 
 /// Makes the second.
-fn find_members<'a>(lookups: &Lookups<'a>) -> [Option<Found<'a>>; LOOKUPS_AHEAD] {
-    let member =
-        |lookup: &'_ Lookup<'a>| Some((lookup.found.and_then(set_of)?, lookup.member.as_ref()?.hash()));
-    for step in Fetch::LOOKUP {
-        for (set, hash) in lookups.iter().map_while(Option::as_ref).filter_map(member) {
-            set.fetch(hash, step);
-        }
+fn find_members<'a>(names: &Lookups<'a>, found: &mut [Found<'a>]) {
+    let members = || names.iter().map_while(|names| names.as_ref().map(|names| names.member.as_ref()));
+    let mut probes = [const { None }; LOOKUPS_AHEAD];
+    for ((probe, member), found) in probes.iter_mut().zip(members()).zip(&*found) {
+        *probe = member.zip(found.key.and_then(set_of)).and_then(|(name, set)| set.probe(name.hash()));
     }
-    array::from_fn(|place| {
-        let Lookup { wanted, member, found, .. } = lookups[place].as_ref()?;
-        let stamp = member.as_ref().and_then(|member| found.and_then(set_of)?.stamp_of(member));
-        Some(Found { wanted: *wanted, key: *found, stamp })
-    })
+    fetch(&mut probes);
+    for ((found, member), probe) in found.iter_mut().zip(members()).zip(&probes) {
+        found.member = match (member, probe) {
+            (Some(name), Some(probe)) => probe.get(|member| member.is(name)).map(Member::expiry),
+            (Some(name), None) => found.key.and_then(set_of).and_then(|set| set.expiry_of(name)),
+            (None, _) => None,
+        };
+    }
 }
 
+/// Makes the steps in between, each of them of all before the next of any.
+fn fetch<T: Expires>(probes: &mut [Option<Probe<'_, T>>]) {
+    probes.iter().flatten().for_each(Probe::fetch_tags);
+    probes.iter_mut().flatten().for_each(Probe::fetch_entry);
+}
+
+#[inline]
 fn set_of(key: &Key) -> Option<&Set> {
     key.value.as_set().map(|container| &container.set)
 }

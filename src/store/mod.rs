@@ -34,6 +34,7 @@ mod entry;
 mod keyspace;
 mod lap;
 mod packing;
+mod processor;
 mod restate;
 mod segment;
 mod set;

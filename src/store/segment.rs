@@ -9,20 +9,18 @@
 //! 256 is looked at in vain. What a hash table would keep empty in between, half of it after it has grown, is not there:
 //! a segment grows by a sixteenth.
 
-use std::hint::black_box;
-
-use memchr::{memchr, memchr_iter};
-
+use super::processor::{places_of, prefetch};
 use super::table::Fetch;
 use crate::expiry::{Expires, Expiry};
 
-/// Room for tags is made in such steps: it costs little, and moves them less often.
-const TAGS_STEP: usize = 32;
+/// Tags that are compared at once.
+const TAGS: usize = 32;
 
 /// Entries, their tags, and when they end.
 #[derive(Debug)]
 pub(super) struct Segment<T> {
-    tags: Vec<u8>,
+    /// As many as it takes; those behind the last entry's say nothing.
+    tags: Vec<[u8; TAGS]>,
     entries: Vec<T>,
     pub(super) ends: Ends,
 }
@@ -52,23 +50,47 @@ impl<T: Expires> Segment<T> {
     }
 
     /// The place of the entry with this hash that `is_it`.
+    #[inline]
     pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<usize> {
-        memchr_iter(tag(hash), &self.tags).find(|&place| is_it(&self.entries[place]))
+        self.candidates(hash).find(|&place| is_it(&self.entries[place]))
     }
 
-    /// Reads something of it, so that the processor has it at hand.
-    pub(super) fn fetch(&self, hash: u64, what: Fetch) {
+    /// The places of the entries with this tag.
+    #[inline]
+    fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let tag = tag(hash);
+        let places = self
+            .tags
+            .iter()
+            .enumerate()
+            .flat_map(move |(at, tags)| bits(places_of(tag, tags)).map(move |place| at * TAGS + place));
+        places.take_while(|&place| place < self.entries.len())
+    }
+
+    /// Has the processor fetch something of it.
+    #[inline]
+    pub(super) fn fetch(&self, what: Fetch) {
         match what {
-            Fetch::Head => _ = black_box((self.tags.len(), self.entries.len())),
-            Fetch::Entry => {
-                let seen = memchr(tag(hash), &self.tags).map(|place| &self.entries[place]);
-                _ = black_box(seen.map(T::earliest));
-            }
+            Fetch::Head => prefetch(self),
             Fetch::End => {
-                let tags = (self.tags.first().copied(), self.tags.last().copied());
-                _ = black_box((tags, self.entries.last().map(T::earliest)));
+                self.fetch_tags();
+                self.entries.last().into_iter().for_each(prefetch);
             }
         }
+    }
+
+    /// Has the processor fetch the tags.
+    #[inline]
+    pub(super) fn fetch_tags(&self) {
+        self.tags.iter().for_each(prefetch);
+    }
+
+    /// Has the processor fetch the first entry with the tag of this hash, and says where it is.
+    #[inline]
+    pub(super) fn fetch_entry(&self, hash: u64) -> Option<usize> {
+        let place = self.candidates(hash).next()?;
+        prefetch(&self.entries[place]);
+        Some(place)
     }
 
     /// The entry at a place, to be changed in what neither its hash nor its end depends on; see [`Segment::ends`].
@@ -81,14 +103,17 @@ impl<T: Expires> Segment<T> {
         if self.entries.len() == self.entries.capacity() {
             self.reserve(room_for_more(self.entries.len()));
         }
+        let place = self.entries.len();
         self.entries.push(entry);
-        self.tags.push(tag(hash));
+        if place.is_multiple_of(TAGS) {
+            self.tags.push([0; TAGS]);
+        }
+        self.tags[place / TAGS][place % TAGS] = tag(hash);
     }
 
     /// Takes an entry out. Its end is for the caller to note.
     pub(super) fn remove(&mut self, place: usize) -> T {
-        self.tags.swap_remove(place);
-        let entry = self.entries.swap_remove(place);
+        let entry = self.take(place);
         self.fit();
         entry
     }
@@ -108,8 +133,7 @@ impl<T: Expires> Segment<T> {
         let mut place = 0;
         while let Some(entry) = self.entries.get_mut(place) {
             if is_it(entry) {
-                self.tags.swap_remove(place);
-                take(self.entries.swap_remove(place));
+                take(self.take(place));
             } else {
                 place += 1;
             }
@@ -135,9 +159,17 @@ impl<T: Expires> Segment<T> {
         }
     }
 
+    /// Takes an entry out, and puts the last one in its place.
+    fn take(&mut self, place: usize) -> T {
+        let last = self.entries.len() - 1;
+        self.tags[place / TAGS][place % TAGS] = self.tags[last / TAGS][last % TAGS];
+        self.tags.truncate(last.div_ceil(TAGS));
+        self.entries.swap_remove(place)
+    }
+
     fn reserve(&mut self, more: usize) {
         self.entries.reserve_exact(more);
-        self.tags.reserve_exact((self.tags.len() + more).next_multiple_of(TAGS_STEP) - self.tags.len());
+        self.tags.reserve_exact((self.entries.len() + more).div_ceil(TAGS) - self.tags.len());
     }
 
     /// Gives room back that is not needed, if that is more than a fifth.
@@ -145,7 +177,7 @@ impl<T: Expires> Segment<T> {
         let room = self.entries.len() + room_for_more(self.entries.len());
         if self.entries.capacity() * 4 > room * 5 {
             self.entries.shrink_to(room);
-            self.tags.shrink_to(room.next_multiple_of(TAGS_STEP));
+            self.tags.shrink_to(room.div_ceil(TAGS));
         }
     }
 }
@@ -158,6 +190,16 @@ fn room_for_more(len: usize) -> usize {
 /// The byte of a hash that an entry is found by: the low bits chose the segment, and are the same in all of it.
 fn tag(hash: u64) -> u8 {
     (hash >> 56) as u8
+}
+
+/// The places of the bits that are set, the lowest first.
+#[inline]
+fn bits(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        place
+    })
 }
 
 impl Ends {
@@ -218,7 +260,7 @@ mod tests {
     fn assert_dense(segment: &Segment<char>) {
         let most = (segment.len() + room_for_more(segment.len())) * 5 / 4;
         assert!(segment.entries.capacity() <= most, "{} for {}", segment.entries.capacity(), segment.len());
-        assert_eq!(segment.tags.len(), segment.len());
+        assert_eq!(segment.tags.len(), segment.len().div_ceil(TAGS));
     }
 
     /// Of all hashes that are the same in the byte that is the tag.

@@ -1,6 +1,5 @@
 //! The members of one set.
 
-use std::hint::black_box;
 use std::ops::Range;
 
 use ahash::RandomState;
@@ -8,7 +7,8 @@ use ahash::RandomState;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
-use super::table::{END, Fate, Fetch, Table, position};
+use super::processor::prefetch;
+use super::table::{END, Fate, Fetch, Probe, Table, position};
 use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -92,11 +92,23 @@ impl Set {
         self.stamp_of(member).map(Stamp::expiry)
     }
 
-    /// Has the processor fetch what is going to be read of this hash, without waiting for it.
+    /// Has the processor fetch what an insertion of this hash is going to read, without waiting for it.
     pub(super) fn fetch(&self, hash: u64, what: Fetch) {
         match &self.0 {
-            Form::List(members) => _ = black_box(members.first().map(Member::expiry)),
+            Form::List(members) => members.first().into_iter().for_each(prefetch),
             Form::Table { members, .. } => members.fetch(hash, what),
+        }
+    }
+
+    /// The first step of looking up this hash. None for a list: it is looked at as a whole.
+    #[inline]
+    pub(super) fn probe(&self, hash: u64) -> Option<Probe<'_, Member>> {
+        match &self.0 {
+            Form::List(members) => {
+                members.first().into_iter().for_each(prefetch);
+                None
+            }
+            Form::Table { members, .. } => Some(members.probe(hash)),
         }
     }
 

@@ -69,22 +69,53 @@ pub(crate) struct Table<T> {
     latest: Expiry,
 }
 
-/// What a look-up or an insertion waits for, one after the other.
+/// What an insertion waits for, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fetch {
     /// The head of the segment.
     Head,
-    /// The tags and the entry, if there seems to be one. (Measured: a step for the tags alone gains nothing.)
-    Entry,
     /// The tags, and where the next entry is put.
     End,
 }
 
 impl Fetch {
-    /// What a look-up reads.
-    pub(crate) const LOOKUP: [Self; 2] = [Self::Head, Self::Entry];
     /// What is read to put something there which, as a rule, is not yet.
     pub(crate) const INSERTION: [Self; 2] = [Self::Head, Self::End];
+}
+
+/// A look-up that is made step by step. None of them waits for memory; each asks for what the next one reads, and is to
+/// be made once that is there.
+#[derive(Debug)]
+pub(crate) struct Probe<'a, T> {
+    hash: u64,
+    segment: Option<&'a Segment<T>>,
+    /// Where the entry is, if it seems to be there.
+    place: Option<usize>,
+}
+
+impl<'a, T: Expires> Probe<'a, T> {
+    /// The second step: asks for the tags.
+    #[inline]
+    pub(crate) fn fetch_tags(&self) {
+        self.segment.inspect(|segment| segment.fetch_tags());
+    }
+
+    /// The third: asks for the entry.
+    #[inline]
+    pub(crate) fn fetch_entry(&mut self) {
+        self.place = self.segment.and_then(|segment| segment.fetch_entry(self.hash));
+    }
+
+    /// The last: the entry that `is_it`.
+    #[inline]
+    pub(crate) fn get(&self, mut is_it: impl FnMut(&T) -> bool) -> Option<&'a T> {
+        let (segment, place) = (self.segment?, self.place?);
+        let first = &segment.entries()[place];
+        if is_it(first) {
+            return Some(first);
+        }
+        segment.find(self.hash, is_it).map(|place| &segment.entries()[place])
+    }
 }
 
 /// What becomes of an entry that a sweep looks at.
@@ -113,16 +144,26 @@ impl<T: Expires> Table<T> {
     }
 
     /// The entry with this hash that `is_it`.
+    #[inline]
     pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         let segment = self.segments.get(self.segment_of(hash))?;
         segment.find(hash, is_it).map(|place| &segment.entries()[place])
     }
 
-    /// Has the processor fetch what is going to be read of this hash, without waiting for it. What is read before that is
-    /// to be there.
+    /// The first step of looking up this hash: asks for the head of the segment.
+    #[inline]
+    pub(crate) fn probe(&self, hash: u64) -> Probe<'_, T> {
+        let segment = self.segments.get(self.segment_of(hash));
+        segment.inspect(|segment| segment.fetch(Fetch::Head));
+        Probe { hash, segment, place: None }
+    }
+
+    /// Has the processor fetch what an insertion of this hash is going to read, without waiting for it. What is read
+    /// before that is to be there.
+    #[inline]
     pub(crate) fn fetch(&self, hash: u64, what: Fetch) {
         if let Some(segment) = self.segments.get(self.segment_of(hash)) {
-            segment.fetch(hash, what);
+            segment.fetch(what);
         }
     }
 
