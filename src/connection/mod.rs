@@ -806,8 +806,9 @@ impl<'a> Decoded<'a> {
         if name.len() != command.spec.name.len() {
             return 1;
         }
-        let is_alike = |request: &Request<'_>| request.arg(0) == name && command.spec.takes(request.len());
-        1 + self.range(first + 1..self.requests.len()).take_while(is_alike).count()
+        let is_alike = |request: Request<'_>| request.arg(0) == name && command.spec.takes(request.len());
+        let others = first + 1..self.requests.len();
+        1 + others.take_while(|&at| self.requests.is_alike(at) || is_alike(self.request(at))).count()
     }
 }
 

@@ -114,14 +114,17 @@ impl Decoder {
         requests: &mut Requests,
         bounds: Bounds,
     ) -> Result<(), ProtocolError> {
+        let mut before = None;
         while requests.len() < bounds.requests {
             if self.missing == 0
-                && let Some(length) = requests.read_plain(buffer, self.at, bounds)
+                && let Some(plain) = requests.read_plain(buffer, self.at, before, bounds)
             {
-                self.at += length;
+                self.at = plain.end;
                 self.start = self.at;
+                before = Some(plain);
                 continue;
             }
+            before = None;
             if !self.read_request(buffer, bounds)? {
                 break;
             }
@@ -255,6 +258,8 @@ pub struct Requests {
     spans: Vec<Span>,
     /// Where the arguments of each request end in `spans`.
     ends: Vec<u32>,
+    /// Whether each is known to be like the one before: [`Requests::is_alike`].
+    alike: Vec<bool>,
     /// See [`Requests::consumed`].
     consumed: usize,
 }
@@ -283,6 +288,17 @@ impl Requests {
         &self.spans[start..self.ends[index] as usize]
     }
 
+    /// Whether it is known that request `index` has as many arguments as the one before, two at least, and the same
+    /// ones but for the last. It may be so where that is not known.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such request.
+    #[must_use]
+    pub fn is_alike(&self, index: usize) -> bool {
+        self.alike[index]
+    }
+
     /// The places of the arguments of each request in turn.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[Span]> {
@@ -296,16 +312,50 @@ impl Requests {
         self.consumed
     }
 
-    /// Takes in the request that starts at `start`, if all of it is there and its lengths are written as nearly all are.
-    /// Returns how many bytes it is. Of any other, the decoder finds out what it is.
-    fn read_plain(&mut self, buffer: &[u8], start: usize, bounds: Bounds) -> Option<usize> {
+    /// Takes in the request that starts at `start`, if all of it is there and its lengths are written as nearly all are;
+    /// `before` is the one before, if that was such a one. Of any other, the decoder finds out what it is.
+    #[inline]
+    fn read_plain(
+        &mut self,
+        buffer: &[u8],
+        start: usize,
+        before: Option<Plain>,
+        bounds: Bounds,
+    ) -> Option<Plain> {
+        let repeated = before.and_then(|before| before.repeated(buffer, start));
+        if let Some(plain) = repeated {
+            self.repeat(start - before.map_or(start, |before| before.start));
+            self.finish(true);
+            return Some(plain);
+        }
         let before = self.spans.len();
         let Some(end) = self.read_plain_spans(buffer, start, bounds) else {
             self.spans.truncate(before);
             return None;
         };
+        let last = self.spans[self.spans.len() - 1].start as usize;
+        let is_alone = self.spans.len() - before == 1;
+        self.finish(false);
+        Some(Plain { start, last: if is_alone { start } else { last }, end })
+    }
+
+    /// Takes the arguments of the last request once more, so much further on.
+    #[inline]
+    fn repeat(&mut self, distance: usize) {
+        let from = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before] as usize);
+        let until = self.spans.len();
+        self.spans.reserve(until - from);
+        for at in from..until {
+            let Span { start, end } = self.spans[at];
+            self.spans.push(Span { start: start + distance as u32, end: end + distance as u32 });
+        }
+    }
+
+    /// The arguments are those of one more request.
+    #[inline]
+    fn finish(&mut self, is_alike: bool) {
         self.ends.push(self.spans.len() as u32);
-        Some(end - start)
+        self.alike.push(is_alike);
     }
 
     /// Where it ends.
@@ -333,14 +383,36 @@ impl Requests {
         self.spans.clear();
         self.spans.shrink_to(KEPT_BY_REQUESTS);
         self.ends.clear();
+        self.alike.clear();
         self.consumed = 0;
     }
 
     /// Takes over the arguments of one more request.
     fn push(&mut self, spans: &mut Vec<Span>) {
         self.spans.append(spans);
-        self.ends.push(self.spans.len() as u32);
+        self.finish(false);
         spans.shrink_to(KEPT_BY_DECODER);
+    }
+}
+
+/// A request whose lengths are written as nearly all are, and its places.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    start: usize,
+    /// Where its last argument begins; `start`, if that is its name.
+    last: usize,
+    end: usize,
+}
+
+impl Plain {
+    /// The request at `start`, if it is the same but for its last argument, and that is as long: then it is in order,
+    /// as this one was.
+    #[inline]
+    fn repeated(self, buffer: &[u8], start: usize) -> Option<Self> {
+        let (head, length) = (self.last - self.start, self.end - self.start);
+        let given = buffer.get(start..start + length)?;
+        let is_same = head > 0 && given[..head] == buffer[self.start..self.last];
+        is_same.then_some(Self { start, last: start + head, end: start + length })
     }
 }
 
@@ -505,6 +577,47 @@ mod tests {
         decoder.decode(&mut stream.clone(), &mut requests, true).unwrap();
         assert_eq!(requests.len(), DECODED_REQUESTS);
         assert_eq!(requests_in(&stream).len(), DECODED_REQUESTS + 1);
+    }
+
+    /// Whatever stands before it, a request is what it is alone.
+    #[test]
+    fn a_request_that_begins_like_the_one_before_is_told_from_it() {
+        let one = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n01\r\n";
+        let others = [
+            one,
+            "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\r\n\r\n",
+            "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n0\r\n",
+            "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\n012\r\n",
+            "*3\r\n$3\r\nSET\r\n$1\r\nl\r\n$2\r\n01\r\n",
+            "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n",
+            "*1\r\n$3\r\nSET\r\n",
+            "*1\r\n$3\r\nGET\r\n",
+            "*0\r\n",
+            "SET k 01\r\n",
+        ];
+        let alone = |stream: &str| requests_in(stream.as_bytes());
+        for (first, second) in others.iter().flat_map(|first| others.map(|second| (first, second))) {
+            let expected = [alone(first), alone(second), alone(second)].concat();
+            assert_eq!(requests_in([first, second, second].concat().as_bytes()), expected, "{first}{second}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_which_requests_are_alike_but_for_the_last_argument() {
+        let mut stream = [
+            array(&[b"GET", b"01"]),
+            array(&[b"GET", b"02"]),
+            array(&[b"GET", b"3"]),
+            array(&[b"PING"]),
+            array(&[b"QUIT"]),
+            b"GET 01\r\n".to_vec(),
+            array(&[b"GET", b"02"]),
+        ]
+        .concat();
+        let mut requests = Requests::default();
+        Decoder::default().decode(&mut stream, &mut requests, true).unwrap();
+        let alike: Vec<_> = (0..requests.len()).map(|index| requests.is_alike(index)).collect();
+        assert_eq!(alike, [false, true, false, false, false, false, false]);
     }
 
     #[test]
