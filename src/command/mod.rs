@@ -433,21 +433,17 @@ impl Command {
         Some(Self { index: self.index + 1 + at, spec: &self.spec.subcommands[at] })
     }
 
-    /// What a request of this command looks up in any case, in this order; nothing, if the row doesn't say it.
+    /// What its requests look up.
     #[must_use]
-    pub fn looked_up(self, request: Request<'_>) -> impl ExactSizeIterator<Item = Wanted<'_>> {
+    pub fn looked_up(self) -> LookedUp {
         let has_members = self.spec.has(Flag::Members);
-        let places = match *self.spec.keys {
-            [Keys { first, .. }] if has_members => first + 1..request.len(),
+        match *self.spec.keys {
+            [Keys { first, .. }] if has_members => LookedUp { first: first + 1, last: -1, has_members },
             [Keys { first, places: Places::Range { last, step: 1 }, .. }] => {
-                first..last_argument(last, request.len()) + 1
+                LookedUp { first, last, has_members }
             }
-            _ => 0..0,
-        };
-        places.map(move |place| match request.arg(place) {
-            member if has_members => (request.arg(1), Some(member)),
-            key => (key, None),
-        })
+            _ => LookedUp { first: 0, last: 0, has_members },
+        }
     }
 
     fn with_arity_of(self, request: Request<'_>) -> Result<Self, (Option<Self>, Error)> {
@@ -456,6 +452,31 @@ impl Command {
         } else {
             Err((Some(self), Error::WrongArity(self.spec.name.to_owned())))
         }
+    }
+}
+
+/// What the requests of a command look up in any case, as far as the row says it.
+#[derive(Debug, Clone, Copy)]
+pub struct LookedUp {
+    /// The first argument that says it; 0, if there is none.
+    first: usize,
+    /// The last; negative: counted from the end.
+    last: i32,
+    /// Whether these are members of the set whose key is argument 1.
+    has_members: bool,
+}
+
+impl LookedUp {
+    /// That of this request, in this order.
+    #[inline]
+    #[must_use]
+    pub fn of(self, request: Request<'_>) -> impl ExactSizeIterator<Item = Wanted<'_>> {
+        let places =
+            if self.first == 0 { 0..0 } else { self.first..last_argument(self.last, request.len()) + 1 };
+        places.map(move |place| match request.arg(place) {
+            member if self.has_members => (request.arg(1), Some(member)),
+            key => (key, None),
+        })
     }
 }
 

@@ -143,15 +143,16 @@ impl Connection {
         let Self { services, session, output, .. } = self;
         let environment = &services.environment;
         let Environment { store, stats, .. } = environment;
+        let looked_up = command.looked_up();
         let most = if command.spec.is_slow_read() { 1 } else { decoded.alike(first, command) };
         let keyspace = store.read();
         let (moment, database) = (View::committed(&keyspace, now_ms()), session.database());
         let (mut executed, mut lookups) = (0, Lookups::default());
         while executed < most && (executed == 0 || output.len() < OUTPUT_BYTES) {
             let at = first + executed;
-            let each = command.looked_up(decoded.request(at)).len();
+            let each = looked_up.of(decoded.request(at)).len();
             let group = at..(at + (LOOKUPS_AHEAD / each.max(1)).max(1)).min(first + most);
-            let wanted = decoded.range(group.clone()).flat_map(|request| command.looked_up(request));
+            let wanted = decoded.range(group.clone()).flat_map(|request| looked_up.of(request));
             let ahead = (each * group.len() > 1).then(|| moment.look_ahead(database, wanted));
             let view = moment.with(ahead.as_ref());
             for request in decoded.range(group) {
