@@ -416,3 +416,33 @@ fn of_effects_that_are_applied_together_those_before_the_first_misfit_are() {
     let found = view.set(0, key).unwrap().unwrap();
     assert!(found.len() == names.len() && names.iter().all(|name| found.contains(name)));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_loaded_is_what_is_applied_one_by_one(
+        batches in prop::collection::vec(prop::collection::vec(change(), 1..12), 1..20),
+        cut in 1..50_usize,
+        (gather_from, gathered) in (1..30_usize, 1..80_usize),
+    ) {
+        let (store, mut effects) = (Store::default(), Vec::new());
+        for batch in &batches {
+            let changes = changes(&store, batch);
+            effects.extend(changes.effects().iter().cloned());
+            store.apply(&changes).unwrap();
+        }
+        let mut keyspace = Keyspace::default();
+        let mut loading = Loading::within(&mut keyspace, loading::Bounds { gather_from, gathered });
+        for some in effects.chunks(cut) {
+            prop_assert_eq!(loading.apply_all(some), Ok(()));
+        }
+        drop(loading.end(crate::effect::ContainerId::default()));
+        let expected = store.read();
+        for now_ms in [0, TIMES.start, TIMES.end / 2, TIMES.end] {
+            let view = |keyspace| shown(&View::committed(keyspace, now_ms));
+            prop_assert_eq!(view(&keyspace), view(&expected));
+        }
+        prop_assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+    }
+}
