@@ -13,7 +13,7 @@ use super::table::{Fate, Fetch, Gathered, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
-use crate::limits::{DATABASES, LOOKUPS_AHEAD};
+use crate::limits::{DATABASES, GATHER_FROM, GATHERED_MEMBERS, LOOKUPS_AHEAD};
 
 /// The database of the sets that stand at no key yet. Only the replay has such, and nobody sees them.
 pub const UNPLACED: u8 = DATABASES;
@@ -494,7 +494,7 @@ impl Keyspace {
 
     /// Makes effects true one behind the other, as [`Keyspace::apply`] does. Members that are put into one set are
     /// taken together: the set is looked up once, and the memory that they change is looked at before, so that the
-    /// processor waits for all of it together rather than for that of each in turn.
+    /// processor waits for all of it together rather than for that of each in turn; many are put in the order of the set's parts.
     ///
     /// # Errors
     ///
@@ -518,6 +518,12 @@ impl Keyspace {
         run: &[Effect<B>],
         removed: &mut Removed,
     ) -> Result<usize, (usize, Misfit)> {
+        if let [Effect::MemberSet { database, container, key, .. }, ..] = run
+            && run.len() >= GATHER_FROM
+            && !self.walks.are_there()
+        {
+            return self.put_many((*database, key.as_ref()), *container, run).map_err(|misfit| (0, misfit));
+        }
         let mut len = 0;
         let mut members = Vec::with_capacity(LOOKUPS_AHEAD.min(run.len()));
         for (chunk, some) in run.chunks(LOOKUPS_AHEAD).enumerate() {
@@ -537,14 +543,48 @@ impl Keyspace {
         Ok(len)
     }
 
-    /// The same of members that were gathered, which nobody walks.
+    fn put_many<B: AsRef<[u8]>>(
+        &mut self,
+        at: (u8, &[u8]),
+        container: ContainerId,
+        run: &[Effect<B>],
+    ) -> Result<usize, Misfit> {
+        let mut gathered = Gathered::new(run.len().min(GATHERED_MEMBERS));
+        let mut len = 0;
+        for some in run.chunks(GATHERED_MEMBERS) {
+            for effect in some {
+                self.gather(effect, &mut gathered);
+            }
+            len = self.put_gathered(at, container, &mut gathered)?;
+        }
+        Ok(len)
+    }
+
+    /// Adds the member that an effect puts into a set to others of that set.
+    pub(super) fn gather<B: AsRef<[u8]>>(&self, effect: &Effect<B>, gathered: &mut Gathered<Member>) {
+        if let Effect::MemberSet { member, expiry, .. } = effect {
+            let name = self.name(member.as_ref());
+            gathered.push(name.hash(), Member::new(&name, Stamp::new(*expiry, self.lap)));
+        }
+    }
+
+    /// Has gathered members be in a set, which nobody walks. Returns how many it has by then.
     pub(super) fn put_gathered(
         &mut self,
         (database, key): (u8, &[u8]),
         container: ContainerId,
         gathered: &mut Gathered<Member>,
-    ) -> Result<(), Misfit> {
-        self.change_set(database, container, key, |set, hasher| set.put_all(gathered, hasher))
+    ) -> Result<usize, Misfit> {
+        let change = |set: &mut Set, hasher: &RandomState| {
+            let was_list = set.as_list().is_some();
+            set.put_all(gathered, hasher);
+            (was_list, set.len())
+        };
+        let (is_table_now, len) = self.change_set(database, container, key, change)?;
+        if is_table_now {
+            self.scattered.insert(container, (database, key.into()));
+        }
+        Ok(len)
     }
 
     /// Has members be in a set. Either all of them fit, or none does. Returns how many it has by then.

@@ -4,13 +4,10 @@
 //! ([`super::table::Gathered`]). Before an effect that touches that set, they are.
 
 use super::keyspace::{Keyspace, Misfit, Removed};
-use super::lap::Stamp;
-use super::set::{LIST_MEMBERS, Member};
+use super::set::Member;
 use super::table::Gathered;
 use crate::effect::{ContainerId, Effect};
 use crate::limits::{GATHER_FROM, GATHERED_MEMBERS};
-
-const _: () = assert!(GATHER_FROM > LIST_MEMBERS, "of a set that becomes a table the keyspace takes note");
 
 /// A keyspace on its way.
 #[derive(Debug)]
@@ -83,9 +80,7 @@ impl<'a> Loading<'a> {
 
     fn gather<B: AsRef<[u8]>>(&mut self, run: &[Effect<B>]) {
         for effect in run {
-            let Effect::MemberSet { member, expiry, .. } = effect else { continue };
-            let name = self.keyspace.name(member.as_ref());
-            self.gathered.push(name.hash(), Member::new(&name, Stamp::new(*expiry, self.keyspace.lap)));
+            self.keyspace.gather(effect, &mut self.gathered);
             if self.gathered.len() == self.bounds.gathered {
                 self.put_set();
             }
@@ -116,7 +111,7 @@ impl<'a> Loading<'a> {
     fn put_set(&mut self) {
         if let Some((database, container, key)) = &self.set {
             let put = self.keyspace.put_gathered((*database, key), *container, &mut self.gathered);
-            debug_assert_eq!(put, Ok(()), "it is there");
+            debug_assert!(put.is_ok(), "it is there");
         }
     }
 

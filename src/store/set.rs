@@ -12,7 +12,7 @@ use super::table::{END, Fate, Fetch, Gathered, Table, position};
 use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
-pub(super) const LIST_MEMBERS: usize = 16;
+const LIST_MEMBERS: usize = 16;
 
 /// A set's members: a list while there are few, a table from then on. A set that has become a table stays
 /// one, so that a set around the border doesn't change its form with each command.

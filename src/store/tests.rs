@@ -446,3 +446,27 @@ proptest! {
         prop_assert_eq!(keyspace.row_bytes(), expected.row_bytes());
     }
 }
+
+#[test]
+fn many_members_of_one_command_are_in_the_set_with_the_ends_that_they_were_given_last() {
+    let (key, many) = (&b"k"[..], crate::limits::GATHER_FROM + 1_000);
+    let set = crate::effect::ContainerId(1);
+    let names: Vec<_> = (0..many).map(|n| format!("m{}", n % (many - 500)).into_bytes()).collect();
+    let end = |n: usize| Expiry::at_ms(n as i64 + 1);
+    let put =
+        |(n, name)| Effect::MemberSet { database: 0, container: set, key, member: name, expiry: end(n) };
+    let mut effects = vec![Effect::SetCreated { database: 0, container: set, key, expiry: Expiry::NEVER }];
+    effects.extend(names.iter().map(|name| &name[..]).enumerate().map(put));
+    let mut keyspace = Keyspace::default();
+    assert_eq!(keyspace.apply_all(&effects, &mut Removed::default()), Ok(()));
+    let mut expected = Keyspace::default();
+    for effect in &effects {
+        expected.apply(effect, &mut Removed::default()).unwrap();
+    }
+    for now_ms in [0, 400, 5_000] {
+        let view = |keyspace| shown(&View::committed(keyspace, now_ms));
+        assert_eq!(view(&keyspace), view(&expected));
+    }
+    assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+    assert!(keyspace.scattered.contains_key(&set), "its members' rows are found by its id");
+}
