@@ -163,6 +163,18 @@ impl<B> Effect<B> {
     }
 }
 
+impl<B> Effect<B> {
+    /// Whether both put a member into the same set.
+    #[must_use]
+    pub fn is_of_one_set(&self, other: &Self) -> bool {
+        let set_of = |effect: &Self| match effect {
+            Self::MemberSet { database, container, .. } => Some((*database, *container)),
+            _ => None,
+        };
+        set_of(self).is_some() && set_of(self) == set_of(other)
+    }
+}
+
 impl<B: AsRef<[u8]>> Effect<B> {
     /// What it takes in memory: itself, and the names and the string that it has.
     pub fn bytes(&self) -> usize {

@@ -27,8 +27,9 @@
 //! all waiting clients on a *stage* ([`store::Staged`]: the store seen through what the batch has changed so
 //! far), appends the effects in one transaction, commits, applies the effects to the store, and has the
 //! clients woken (`journal/delivery.rs`). What stands between MULTI and EXEC is queued by the connection and travels as one. At start, the writer
-//! replays the file's effects into the store, through the same [`store::Keyspace::apply`], while a second thread reads them
-//! (`journal/replay.rs`).
+//! replays the file's effects into the store, through the same [`store::Keyspace::apply_all`], while a second thread reads
+//! them (`journal/replay.rs`). Where many members go into one large set, at start or by one command, they are gathered, and
+//! put there in the order of the set's parts ([`store::Loading`], `store/table/bulk.rs`).
 //!
 //! What ends by itself leaves no trace in the file: its end was written down when it was set. Whoever reads, reads at
 //! a time, and does not see what has ended by then; the writer sweeps it out of memory when it has nothing else to do.

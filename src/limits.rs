@@ -197,6 +197,14 @@ pub const REPLAY_CHUNK_ENTRIES: usize = 1024;
 /// are applied.
 pub const REPLAY_CHUNK_BYTES: usize = 128 * 1024;
 
+/// Members of a large set that are gathered before they are put into it together, at start or by one command: some 40 MB
+/// while they are. The more they are, the fewer times each part of the set is visited.
+pub const GATHERED_MEMBERS: usize = 1024 * 1024;
+
+/// From so many members on a set is large, and a command that adds so many to a set has them gathered: its parts are no
+/// longer in the processor's nearest caches.
+pub const GATHER_FROM: usize = 4 * 1024;
+
 /// Transactions at the end of the write-ahead log that may not be synced yet where commits are: the one at hand. Whoever
 /// commits something unsynced, because no client waits for it, has to raise this; what is lost of so many transactions
 /// can't be told from what a power cut tears.

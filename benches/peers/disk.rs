@@ -26,7 +26,8 @@ fn files(bench: &mut Bench) -> Outcome<()> {
     }
     let members = bench.options.on_disk;
     let millions = number(members as f64 / 1e6);
-    let (mut right_after, mut compacted, mut first, mut rounds) = (vec![], vec![], vec![], vec![]);
+    let (mut right_after, mut compacted, mut first) = (vec![], vec![], vec![]);
+    let mut starts = [vec![], vec![]];
     for contender in bench.contenders() {
         let mut server = contender.start(Persistence::Always, bench.is_pinned)?;
         add(&server, &SADD, FILLED, members)?;
@@ -35,12 +36,15 @@ fn files(bench: &mut Bench) -> Outcome<()> {
         first.push(server.start_time.as_secs_f64() * 1e3);
         server.connect()?.compact()?;
         compacted.push(server.disk() as f64 / members as f64);
-        let mut times = Vec::new();
+        let [mut on_one, mut on_all] = [vec![], vec![]];
         for _ in 0..bench.options.rounds {
             server.restart()?;
-            times.push(server.start_time.as_secs_f64() * 1e3);
+            on_one.push(server.start_time.as_secs_f64() * 1e3);
+            server.restart_on_all_cpus()?;
+            on_all.push(server.start_time.as_secs_f64() * 1e3);
         }
-        rounds.push(times);
+        starts[0].push(on_one);
+        starts[1].push(on_all);
     }
     let bars = [Bar::AtMost(48.0)];
     bench.report.add(Row::new(&format!("{FILES}, {millions} M, right after"), DISK, &[right_after], &bars));
@@ -51,10 +55,13 @@ fn files(bench: &mut Bench) -> Outcome<()> {
         &[first],
         &[],
     ));
-    let rounds: Vec<Vec<f64>> =
-        (0..bench.options.rounds).map(|round| rounds.iter().map(|times| times[round]).collect()).collect();
     let bars = [Bar::AtMost(2500.0), Bar::RatioAtMost(0.5)];
-    bench.report.add(Row::new(&format!("{RESTART}, {millions} M members, compacted"), START, &rounds, &bars));
+    for (starts, cpus) in starts.iter().zip(["", ", on both CPUs"]) {
+        let round = |round: usize| starts.iter().map(|times| times[round]).collect();
+        let rounds: Vec<Vec<f64>> = (0..bench.options.rounds).map(round).collect();
+        let name = format!("{RESTART}, {millions} M members, compacted{cpus}");
+        bench.report.add(Row::new(&name, START, &rounds, &bars));
+    }
     Ok(())
 }
 

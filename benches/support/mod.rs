@@ -19,6 +19,10 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Redis's file in the search path.
 const REDIS: &str = "redis-server";
 
+/// The CPU that a pinned server has to itself, and those that it has where it need not be alone, as `taskset` names them.
+const OWN_CPU: Option<&str> = Some("0");
+const ALL_CPUS: Option<&str> = Some("0,1");
+
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -52,7 +56,8 @@ impl Server {
         let (program, arguments) =
             (program.to_owned(), arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
         let (address, started) = (free_address()?, Instant::now());
-        let process = spawn(&program, &arguments, address, directory.path(), is_pinned)?;
+        let cpus = if is_pinned { OWN_CPU } else { None };
+        let process = spawn(&program, &arguments, address, directory.path(), cpus)?;
         let start_time = Duration::ZERO;
         let mut server = Self { process, address, directory, start_time, program, arguments, is_pinned };
         server.await_answer(started)?;
@@ -61,11 +66,20 @@ impl Server {
 
     /// Kills it, and starts it again with the files that it leaves.
     pub(crate) fn restart(&mut self) -> Outcome<()> {
+        self.restart_on(if self.is_pinned { OWN_CPU } else { None })
+    }
+
+    /// The same, with all CPUs for it: nobody else needs them meanwhile.
+    pub(crate) fn restart_on_all_cpus(&mut self) -> Outcome<()> {
+        self.restart_on(if self.is_pinned { ALL_CPUS } else { None })
+    }
+
+    fn restart_on(&mut self, cpus: Option<&str>) -> Outcome<()> {
         self.process.kill()?;
         self.process.wait()?;
         self.address = free_address()?;
         let (started, directory) = (Instant::now(), self.directory.path());
-        self.process = spawn(&self.program, &self.arguments, self.address, directory, self.is_pinned)?;
+        self.process = spawn(&self.program, &self.arguments, self.address, directory, cpus)?;
         self.await_answer(started)
     }
 
@@ -134,12 +148,12 @@ fn spawn(
     arguments: &[String],
     address: SocketAddr,
     directory: &Path,
-    is_pinned: bool,
+    cpus: Option<&str>,
 ) -> io::Result<Child> {
-    let mut command = if is_pinned {
+    let mut command = if let Some(cpus) = cpus {
         // It becomes the program: the process has the same id.
         let mut command = Command::new("taskset");
-        command.args(["-c", "0", program]);
+        command.args(["-c", cpus, program]);
         command
     } else {
         Command::new(program)

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::expiry::Expiry;
     use crate::limits::DATABASES;
-    use crate::store::{Staged, ValueView, View};
+    use crate::store::{Loading, Staged, ValueView, View};
 
     #[test]
     fn it_begins_when_what_is_said_in_vain_outweighs_the_rest() {
@@ -220,8 +220,9 @@ mod tests {
         let mut file = JournalFile::open(path, SyncPolicy::Never).unwrap();
         let store = Store::default();
         let mut keyspace = store.load();
-        let last = file.replay(|chunk| chunk.apply(&mut keyspace));
-        keyspace.end_replay(last.unwrap());
+        let mut loading = Loading::new(&mut keyspace);
+        let last = file.replay(|chunk| chunk.apply(&mut loading));
+        drop(loading.end(last.unwrap()));
         drop(keyspace);
         (file, store)
     }

@@ -30,7 +30,7 @@ use super::rows::{Entry, Reader};
 use super::sqlite::{damaged_row, read_rows};
 use crate::effect::Effect;
 use crate::limits::{REPLAY_CHUNK_BYTES, REPLAY_CHUNK_ENTRIES, REPLAY_CHUNKS};
-use crate::store::{Keyspace, Removed};
+use crate::store::Loading;
 
 /// What some rows say, one behind the other.
 #[derive(Debug, Default)]
@@ -90,20 +90,20 @@ impl Chunk {
         })
     }
 
-    /// Has it be so in memory. What it removes there is freed at once: nobody waits.
-    pub(super) fn apply(&self, keyspace: &mut Keyspace) -> Result<(), Refused> {
+    /// Has it be so in memory.
+    pub(super) fn apply(&self, loading: &mut Loading<'_>) -> Result<(), Refused> {
         let mut effects = Vec::new();
         for run in self.entries.chunk_by(|one, next| one.is_effect() && next.is_effect()) {
             effects.clear();
             for Held { entry, .. } in run {
                 fail_point!(super::failpoints::REPLAY_ROW);
                 match entry {
-                    Entry::Time(time_ms) => keyspace.advance(*time_ms),
+                    Entry::Time(time_ms) => loading.advance(*time_ms),
                     Entry::Effect(effect) => effects.push(effect.map(|span| &self.bytes[span.range()])),
                 }
             }
-            let applied = keyspace.apply_all(&effects, &mut Removed::default());
-            applied
+            loading
+                .apply_all(&effects)
                 .map_err(|(at, misfit)| Refused { sequence: run[at].sequence, what: misfit.to_string() })?;
         }
         Ok(())
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::effect::ContainerId;
     use crate::expiry::Expiry;
-    use crate::store::View;
+    use crate::store::{Keyspace, View};
 
     const NOW_MS: i64 = 1_000;
 
@@ -350,11 +350,12 @@ mod tests {
         let effects: Vec<_> = std::iter::once(created()).chain(members.iter().cloned().map(member)).collect();
         let (_folder, mut file) = file_of(&effects);
         let mut keyspace = Keyspace::default();
-        file.replay(|chunk| {
+        let mut loading = Loading::new(&mut keyspace);
+        let last = file.replay(|chunk| {
             assert!(chunk.bytes.len() <= REPLAY_CHUNK_BYTES || chunk.entries.len() == 1);
-            chunk.apply(&mut keyspace)
-        })
-        .unwrap();
+            chunk.apply(&mut loading)
+        });
+        drop(loading.end(last.unwrap()));
         let view = View::committed(&keyspace, NOW_MS);
         let set = view.set(0, b"k").unwrap().unwrap();
         assert!(set.len() == members.len() && members.iter().all(|member| set.contains(member)));

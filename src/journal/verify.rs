@@ -17,7 +17,7 @@ use super::sqlite::{
 };
 use crate::limits::DATABASES;
 use crate::stats::now_ms;
-use crate::store::{Keyspace, ValueView, View};
+use crate::store::{Keyspace, Loading, ValueView, View};
 
 /// How far [`verify`] is, for another thread to look at.
 #[derive(Debug, Default)]
@@ -103,11 +103,12 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     progress.rows.store(count_rows(&connection, &path)?, Relaxed);
     progress.begin(Stage::Rows { read: 0, of: 0 });
     let mut keyspace = Keyspace::default();
+    let mut loading = Loading::new(&mut keyspace);
     let mut first_and_last_ms = None;
     let mut summary =
         Summary { log: (log.sound_frames, log.transactions), dropped: log.dropped(), ..Summary::default() };
     let reader = replay(&mut connection, &path, |chunk| {
-        chunk.apply(&mut keyspace)?;
+        chunk.apply(&mut loading)?;
         progress.rows_read.store(chunk.rows_read(), Relaxed);
         for time_ms in chunk.times_ms() {
             let (first, _) = first_and_last_ms.unwrap_or((time_ms, time_ms));
@@ -117,7 +118,7 @@ pub fn verify(path: &Path, progress: &Progress) -> Result<Summary, OpenError> {
     })?;
     summary.rows = reader.rows_read();
     find_end(&connection, &path, &reader)?;
-    drop(keyspace.end_replay(reader.last_container()));
+    drop(loading.end(reader.last_container()));
     count(&View::committed(&keyspace, now_ms()), &mut summary);
     if let Some((first, last)) = first_and_last_ms {
         summary.times = Some((utc(&connection, &path, first)?, utc(&connection, &path, last)?));

@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
 use crate::stats::{Stats, now_ms, since_epoch};
-use crate::store::{Changes, Removed, Staged, Store, View};
+use crate::store::{Changes, Loading, Removed, Staged, Store, View};
 
 /// Time between two lines of the log about a replay under way.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
@@ -110,9 +110,10 @@ impl Writer {
         let total = self.file.rows()?;
         journal.rows_to_load.store(total, Relaxed);
         let mut keyspace = self.store.load();
+        let mut loading = Loading::new(&mut keyspace);
         let mut reported = started;
         let last_container = self.file.replay(|chunk| {
-            chunk.apply(&mut keyspace)?;
+            chunk.apply(&mut loading)?;
             let rows = chunk.rows_read();
             journal.rows_loaded.store(rows, Relaxed);
             journal.load_usec.store(started.elapsed().as_micros() as u64, Relaxed);
@@ -123,7 +124,7 @@ impl Writer {
             Ok(())
         })?;
         fail_point!(super::failpoints::REPLAYED);
-        drop(keyspace.end_replay(last_container));
+        drop(loading.end(last_container));
         // What had ended before the start goes now: who counts first must not have to look at all of it.
         let now_ms = now_ms();
         while keyspace.earliest().is_due(now_ms) {

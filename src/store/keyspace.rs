@@ -9,11 +9,11 @@ use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
 use super::set::{Member, Set};
-use super::table::{Fate, Fetch, Table};
+use super::table::{Fate, Fetch, Gathered, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::{Expires, Expiry};
-use crate::limits::{DATABASES, LOOKUPS_AHEAD};
+use crate::limits::{DATABASES, GATHER_FROM, GATHERED_MEMBERS, LOOKUPS_AHEAD};
 
 /// The database of the sets that stand at no key yet. Only the replay has such, and nobody sees them.
 pub const UNPLACED: u8 = DATABASES;
@@ -451,7 +451,8 @@ impl Keyspace {
             }
             Effect::MemberSet { database, container, key, member, expiry } => {
                 let member = self.name(member.as_ref());
-                self.put_members((*database, key.as_ref()), *container, &[(member, *expiry)], removed)
+                let members = &[(member, *expiry)];
+                self.put_members((*database, key.as_ref()), *container, members, removed).map(|_| ())
             }
             Effect::MemberRemoved { database, container, key, member } => {
                 let member = self.name(member.as_ref());
@@ -493,7 +494,7 @@ impl Keyspace {
 
     /// Makes effects true one behind the other, as [`Keyspace::apply`] does. Members that are put into one set are
     /// taken together: the set is looked up once, and the memory that they change is looked at before, so that the
-    /// processor waits for all of it together rather than for that of each in turn.
+    /// processor waits for all of it together rather than for that of each in turn; many are put in the order of the set's parts.
     ///
     /// # Errors
     ///
@@ -503,41 +504,97 @@ impl Keyspace {
         effects: &[Effect<B>],
         removed: &mut Removed,
     ) -> Result<(), (usize, Misfit)> {
-        let set_of = |effect: &Effect<B>| match effect {
-            Effect::MemberSet { database, container, .. } => Some((*database, *container)),
-            _ => None,
-        };
         let mut applied = 0;
-        let mut members = Vec::with_capacity(LOOKUPS_AHEAD.min(effects.len()));
-        for of_one_set in effects.chunk_by(|one, next| set_of(one).is_some() && set_of(one) == set_of(next)) {
-            for some in of_one_set.chunks(LOOKUPS_AHEAD) {
-                if let Effect::MemberSet { database, container, key, .. } = &some[0] {
-                    members.clear();
-                    members.extend(some.iter().filter_map(|effect| match effect {
-                        Effect::MemberSet { member, expiry, .. } => {
-                            Some((self.name(member.as_ref()), *expiry))
-                        }
-                        _ => None,
-                    }));
-                    self.put_members((*database, key.as_ref()), *container, &members, removed)
-                } else {
-                    self.apply(&some[0], removed)
-                }
-                .map_err(|misfit| (applied, misfit))?;
-                applied += some.len();
-            }
+        for run in effects.chunk_by(Effect::is_of_one_set) {
+            self.apply_run(run, removed).map_err(|(at, misfit)| (applied + at, misfit))?;
+            applied += run.len();
         }
         Ok(())
     }
 
-    /// Has members be in a set. Either all of them fit, or none does.
+    /// Makes an effect true, or several that put members into one set. Returns how many that has by then; none otherwise.
+    pub(super) fn apply_run<B: AsRef<[u8]>>(
+        &mut self,
+        run: &[Effect<B>],
+        removed: &mut Removed,
+    ) -> Result<usize, (usize, Misfit)> {
+        if let [Effect::MemberSet { database, container, key, .. }, ..] = run
+            && run.len() >= GATHER_FROM
+            && !self.walks.are_there()
+        {
+            return self.put_many((*database, key.as_ref()), *container, run).map_err(|misfit| (0, misfit));
+        }
+        let mut len = 0;
+        let mut members = Vec::with_capacity(LOOKUPS_AHEAD.min(run.len()));
+        for (chunk, some) in run.chunks(LOOKUPS_AHEAD).enumerate() {
+            if let Effect::MemberSet { database, container, key, .. } = &some[0] {
+                members.clear();
+                members.extend(some.iter().filter_map(|effect| match effect {
+                    Effect::MemberSet { member, expiry, .. } => Some((self.name(member.as_ref()), *expiry)),
+                    _ => None,
+                }));
+                self.put_members((*database, key.as_ref()), *container, &members, removed)
+                    .map(|members| len = members)
+            } else {
+                self.apply(&some[0], removed)
+            }
+            .map_err(|misfit| (chunk * LOOKUPS_AHEAD, misfit))?;
+        }
+        Ok(len)
+    }
+
+    fn put_many<B: AsRef<[u8]>>(
+        &mut self,
+        at: (u8, &[u8]),
+        container: ContainerId,
+        run: &[Effect<B>],
+    ) -> Result<usize, Misfit> {
+        let mut gathered = Gathered::new(run.len().min(GATHERED_MEMBERS));
+        let mut len = 0;
+        for some in run.chunks(GATHERED_MEMBERS) {
+            for effect in some {
+                self.gather(effect, &mut gathered);
+            }
+            len = self.put_gathered(at, container, &mut gathered)?;
+        }
+        Ok(len)
+    }
+
+    /// Adds the member that an effect puts into a set to others of that set.
+    pub(super) fn gather<B: AsRef<[u8]>>(&self, effect: &Effect<B>, gathered: &mut Gathered<Member>) {
+        if let Effect::MemberSet { member, expiry, .. } = effect {
+            let name = self.name(member.as_ref());
+            gathered.push(name.hash(), Member::new(&name, Stamp::new(*expiry, self.lap)));
+        }
+    }
+
+    /// Has gathered members be in a set, which nobody walks. Returns how many it has by then.
+    pub(super) fn put_gathered(
+        &mut self,
+        (database, key): (u8, &[u8]),
+        container: ContainerId,
+        gathered: &mut Gathered<Member>,
+    ) -> Result<usize, Misfit> {
+        let change = |set: &mut Set, hasher: &RandomState| {
+            let was_list = set.as_list().is_some();
+            set.put_all(gathered, hasher);
+            (was_list, set.len())
+        };
+        let (is_table_now, len) = self.change_set(database, container, key, change)?;
+        if is_table_now {
+            self.scattered.insert(container, (database, key.into()));
+        }
+        Ok(len)
+    }
+
+    /// Has members be in a set. Either all of them fit, or none does. Returns how many it has by then.
     fn put_members(
         &mut self,
         (database, key): (u8, &[u8]),
         container: ContainerId,
         members: &[(Name<'_>, Expiry)],
         removed: &mut Removed,
-    ) -> Result<(), Misfit> {
+    ) -> Result<usize, Misfit> {
         if self.walks.are_there() {
             for (member, _) in members {
                 self.tell_walks((database, key), container, member, removed);
@@ -554,12 +611,13 @@ impl Keyspace {
             for (member, expiry) in members {
                 set.put(member, Stamp::new(*expiry, lap), hasher);
             }
-            was_list && set.as_list().is_none()
+            (was_list && set.as_list().is_none(), set.len())
         };
-        if self.change_set(database, container, key, change)? {
+        let (is_table_now, len) = self.change_set(database, container, key, change)?;
+        if is_table_now {
             self.scattered.insert(container, (database, key.into()));
         }
-        Ok(())
+        Ok(len)
     }
 
     /// Has the walks through a set know what a member is before it changes.

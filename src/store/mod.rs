@@ -22,6 +22,7 @@ use crate::limits::APPLY_EFFECTS;
 
 pub use self::ahead::{Ahead, Wanted};
 pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
+pub use self::loading::Loading;
 pub use self::packing::{NameView, Text, UUID_BYTES, pack_uuid};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
@@ -33,6 +34,7 @@ mod directory;
 mod entry;
 mod keyspace;
 mod lap;
+mod loading;
 mod packing;
 mod processor;
 mod restate;

@@ -167,7 +167,8 @@ impl<T: Expires> Segment<T> {
         self.entries.swap_remove(place)
     }
 
-    fn reserve(&mut self, more: usize) {
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
         self.entries.reserve_exact(more);
         self.tags.reserve_exact((self.entries.len() + more).div_ceil(TAGS) - self.tags.len());
     }
@@ -244,6 +245,16 @@ pub(super) fn end_of<T: Expires>(entry: &T) -> (Expiry, bool) {
 }
 
 #[cfg(test)]
+impl<T: Expires> Segment<T> {
+    /// Little room is there for more.
+    pub(super) fn assert_dense(&self) {
+        let most = (self.len() + room_for_more(self.len())) * 5 / 4;
+        assert!(self.entries.capacity() <= most, "{} for {}", self.entries.capacity(), self.len());
+        assert_eq!(self.tags.len(), self.len().div_ceil(TAGS));
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -257,12 +268,6 @@ mod tests {
         }
     }
 
-    fn assert_dense(segment: &Segment<char>) {
-        let most = (segment.len() + room_for_more(segment.len())) * 5 / 4;
-        assert!(segment.entries.capacity() <= most, "{} for {}", segment.entries.capacity(), segment.len());
-        assert_eq!(segment.tags.len(), segment.len().div_ceil(TAGS));
-    }
-
     /// Of all hashes that are the same in the byte that is the tag.
     fn hash_of(entry: char) -> u64 {
         u64::from(entry as u32 & 0xff) << 56
@@ -274,16 +279,16 @@ mod tests {
         let mut segment = Segment::new();
         for &entry in &all {
             segment.push(hash_of(entry), entry);
-            assert_dense(&segment);
+            segment.assert_dense();
         }
         let mut moved = segment.split(|&entry| hash_of(entry), |hash| hash >> 56 & 1 == 1);
         assert_eq!(moved.len() + segment.len(), all.len());
         for part in [&mut segment, &mut moved] {
-            assert_dense(part);
+            part.assert_dense();
             while let Some(&entry) = part.entries().first() {
                 let place = part.find(hash_of(entry), |&found| found == entry).unwrap();
                 assert_eq!(part.remove(place), entry);
-                assert_dense(part);
+                part.assert_dense();
             }
         }
     }

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
 use super::processor::prefetch;
-use super::table::{END, Fate, Fetch, Probe, Table, position};
+use super::table::{END, Fate, Fetch, Gathered, Probe, Table, position};
 use crate::expiry::Expiry;
 
 /// Most members of a set that is a plain list: where looking at each costs less than a table would weigh.
@@ -132,13 +132,8 @@ impl Set {
                     members.reserve_exact(1);
                     members.push(new());
                 } else {
-                    let mut table = Box::new(Table::new());
-                    let mut name_bytes = 0;
-                    for member in members.drain(..).chain([new()]) {
-                        name_bytes += member.row_len();
-                        table.insert(member.hash(hasher), member, |m| m.hash(hasher));
-                    }
-                    self.0 = Form::Table { members: table, name_bytes };
+                    self.make_table(hasher);
+                    self.put(member, stamp, hasher);
                 }
             }
             Form::Table { members, name_bytes } => {
@@ -149,6 +144,26 @@ impl Set {
                 }
             }
         }
+    }
+
+    /// Has all of these be in the set, one behind the other. It is a table from then on.
+    pub(super) fn put_all(&mut self, gathered: &mut Gathered<Member>, hasher: &RandomState) {
+        self.make_table(hasher);
+        if let Form::Table { members, name_bytes } = &mut self.0 {
+            let is_same = |one: &Member, other: &Member| one.packed() == other.packed();
+            members.put_all(gathered, is_same, |m| m.hash(hasher), |new| *name_bytes += new.row_len());
+        }
+    }
+
+    fn make_table(&mut self, hasher: &RandomState) {
+        let Form::List(members) = &mut self.0 else { return };
+        let mut table = Box::new(Table::new());
+        let mut name_bytes = 0;
+        for member in members.drain(..) {
+            name_bytes += member.row_len();
+            table.insert(member.hash(hasher), member, |m| m.hash(hasher));
+        }
+        self.0 = Form::Table { members: table, name_bytes };
     }
 
     /// Says that a member was written in this lap.

@@ -37,6 +37,10 @@ use super::directory::Directory;
 use super::segment::{Ends, Segment, end_of};
 use crate::expiry::{Expires, Expiry};
 
+pub(crate) use self::bulk::Gathered;
+
+mod bulk;
+
 /// Mean entries of a segment above which the table grows by a segment.
 const SPLIT_ABOVE: usize = 64;
 
@@ -343,18 +347,22 @@ impl<T: Expires> Table<T> {
     }
 
     fn split(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        for (segment, ends_before) in self.split_apart(hash_of).into_iter().flatten() {
+            self.reorder(segment, ends_before);
+        }
+    }
+
+    /// Adds a segment. Returns the two, if there was one before, that share its entries now, and what their ends were: they
+    /// are to be reordered.
+    fn split_apart(&mut self, hash_of: &impl Fn(&T) -> u64) -> Option<[(usize, Ends); 2]> {
         let new = self.segments.len();
         self.segments.push(Segment::new());
-        if new == 0 {
-            return;
-        }
-        let old = new & !(1 << new.ilog2());
+        let old = new & !(1 << new.checked_ilog2()?);
         let ends_before = self.segments[old].ends;
         let mut splitting = std::mem::replace(&mut self.segments[old], Segment::new());
         self.segments[new] = splitting.split(hash_of, |hash| self.segment_of(hash) == new);
         self.segments[old] = splitting;
-        self.reorder(old, ends_before);
-        self.reorder(new, Ends::NEVER);
+        Some([(old, ends_before), (new, Ends::NEVER)])
     }
 
     /// Gives back what the entries no longer need, a few segments at most.

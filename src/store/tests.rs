@@ -416,3 +416,57 @@ fn of_effects_that_are_applied_together_those_before_the_first_misfit_are() {
     let found = view.set(0, key).unwrap().unwrap();
     assert!(found.len() == names.len() && names.iter().all(|name| found.contains(name)));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_loaded_is_what_is_applied_one_by_one(
+        batches in prop::collection::vec(prop::collection::vec(change(), 1..12), 1..20),
+        cut in 1..50_usize,
+        (gather_from, gathered) in (1..30_usize, 1..80_usize),
+    ) {
+        let (store, mut effects) = (Store::default(), Vec::new());
+        for batch in &batches {
+            let changes = changes(&store, batch);
+            effects.extend(changes.effects().iter().cloned());
+            store.apply(&changes).unwrap();
+        }
+        let mut keyspace = Keyspace::default();
+        let mut loading = Loading::within(&mut keyspace, loading::Bounds { gather_from, gathered });
+        for some in effects.chunks(cut) {
+            prop_assert_eq!(loading.apply_all(some), Ok(()));
+        }
+        drop(loading.end(crate::effect::ContainerId::default()));
+        let expected = store.read();
+        for now_ms in [0, TIMES.start, TIMES.end / 2, TIMES.end] {
+            let view = |keyspace| shown(&View::committed(keyspace, now_ms));
+            prop_assert_eq!(view(&keyspace), view(&expected));
+        }
+        prop_assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+    }
+}
+
+#[test]
+fn many_members_of_one_command_are_in_the_set_with_the_ends_that_they_were_given_last() {
+    let (key, many) = (&b"k"[..], crate::limits::GATHER_FROM + 1_000);
+    let set = crate::effect::ContainerId(1);
+    let names: Vec<_> = (0..many).map(|n| format!("m{}", n % (many - 500)).into_bytes()).collect();
+    let end = |n: usize| Expiry::at_ms(n as i64 + 1);
+    let put =
+        |(n, name)| Effect::MemberSet { database: 0, container: set, key, member: name, expiry: end(n) };
+    let mut effects = vec![Effect::SetCreated { database: 0, container: set, key, expiry: Expiry::NEVER }];
+    effects.extend(names.iter().map(|name| &name[..]).enumerate().map(put));
+    let mut keyspace = Keyspace::default();
+    assert_eq!(keyspace.apply_all(&effects, &mut Removed::default()), Ok(()));
+    let mut expected = Keyspace::default();
+    for effect in &effects {
+        expected.apply(effect, &mut Removed::default()).unwrap();
+    }
+    for now_ms in [0, 400, 5_000] {
+        let view = |keyspace| shown(&View::committed(keyspace, now_ms));
+        assert_eq!(view(&keyspace), view(&expected));
+    }
+    assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+    assert!(keyspace.scattered.contains_key(&set), "its members' rows are found by its id");
+}
