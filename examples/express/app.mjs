@@ -27,7 +27,7 @@ const ask = (...command) =>
   client.call(...command).catch((cause) => {
     throw Object.assign(new Error('try again later', { cause }), { status: 503, headers: { 'Retry-After': '1' } });
   });
-const isRevoked = async (_request, token) => (await ask('SISMEMBER', 'revoked', token.payload.jti)) === 1;
+const isRevoked = async (_request, { payload }) => !payload.jti || (await ask('SISMEMBER', 'revoked', payload.jti)) === 1;
 const authenticated = expressjwt({ secret, algorithms: ['HS256'], isRevoked });
 
 const [salt, hash] = [randomBytes(16), (password) => scryptSync(password, salt, 32)];

@@ -28,7 +28,7 @@ const ask = (...command) =>
   client.call(...command).catch((cause) => {
     throw Object.assign(new Error('try again later', { cause }), { statusCode: 503, headers: { 'Retry-After': '1' } });
   });
-const trusted = async (_request, token) => (await ask('SISMEMBER', 'revoked', token.jti)) === 0;
+const trusted = async (_request, { jti }) => Boolean(jti) && (await ask('SISMEMBER', 'revoked', jti)) === 0;
 const authenticated = { onRequest: (request) => request.jwtVerify() };
 
 const [salt, hash] = [randomBytes(16), (password) => scryptSync(password, salt, 32)];

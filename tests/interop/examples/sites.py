@@ -54,8 +54,9 @@ def claims(tokens):
 
 
 def signed_with(tokens, key=SECRET_KEY, **changes):
-    """The same log-in, had its access token been issued so."""
-    return tokens | {"access": jwt.encode(claims(tokens) | changes, key, algorithm="HS256")}
+    """The same log-in, had its access token been issued so. A claim that is None is left out."""
+    payload = {name: value for name, value in (claims(tokens) | changes).items() if value is not None}
+    return tokens | {"access": jwt.encode(payload, key, algorithm="HS256")}
 
 
 def seconds_from_now(seconds):
@@ -82,8 +83,8 @@ class Server(Process, Site):
             return probe.connect_ex(("127.0.0.1", urlsplit(self.address).port)) == 0
 
 
-def gunicorn(application):
-    command = ["--workers", "2", "--bind", "127.0.0.1:0", "--no-control-socket", application]
+def gunicorn(application, workers=2):
+    command = ["--workers", str(workers), "--bind", "127.0.0.1:0", "--no-control-socket", application]
     return [sys.executable, "-m", "gunicorn", *command], r"Listening at: (http://\S+)"
 
 

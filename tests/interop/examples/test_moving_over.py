@@ -18,7 +18,8 @@ def app_db(tmp_path):
 
 @pytest.fixture
 def before(app_db):
-    with sites.Server(HERE, *sites.gunicorn("app_flask_blacklist:app"), APP_DB=str(app_db)) as before:
+    one_worker = sites.gunicorn("app_flask_blacklist:app", workers=1)  # two would not know of each other's revocations
+    with sites.Server(HERE, *one_worker, APP_DB=str(app_db)) as before:
         yield before
 
 

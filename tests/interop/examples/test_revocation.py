@@ -77,6 +77,10 @@ def test_a_token_that_somebody_else_signed_is_refused_and_can_t_be_revoked(worke
     assert redis.Redis(port=daemon.port).dbsize() == 0
 
 
+def test_a_token_without_an_id_could_not_be_revoked_and_is_refused(workers, tokens):
+    assert workers[0].profile(signed_with(tokens, jti=None)).status_code in (401, 403, 422, NOT_KNOWN)
+
+
 def test_revocation_ends_with_the_token(daemon, tokens, revoked_tokens, example):
     end = claims(revoked_tokens)[example.last_claims[0]]
     assert end_of_revocation(daemon, revoked_tokens) == end + example.margin_s
