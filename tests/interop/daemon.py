@@ -80,8 +80,8 @@ class Process:
 class Daemon(Process):
     """`revoked`, or whatever INTEROP_DAEMON names, with its data in `directory` and further command-line options."""
 
-    def __init__(self, directory, *options):
-        self.port = free_port()
+    def __init__(self, directory, *options, port=None):
+        self.port = port or free_port()
         self.data_file = directory / "revoked.db"
         super().__init__(
             [os.environ["INTEROP_DAEMON"], "--bind", "127.0.0.1", "--port", self.port, "--dir", directory, *options],

@@ -1,4 +1,4 @@
-"""app_praetorian as it may have been before: with flask-blacklist, whose revocations are in a table of the application.
+"""examples/flask-praetorian as it may have been before: with flask-blacklist, whose revocations are in a table of the application.
 
 Only for the test of moving away from it: two workers of this application would not know of each other's revocations.
 """
@@ -57,8 +57,8 @@ USERS = {"ada": User("ada", guard.hash_password("lovelace"))}
 
 @app.post("/login")
 def log_in():
-    user = guard.authenticate(request.json["name"], request.json["password"])
-    return {"token": guard.encode_jwt_token(user)}
+    user = guard.authenticate(request.json["username"], request.json["password"])
+    return {"access": guard.encode_jwt_token(user)}
 
 
 @app.get("/profile")
@@ -71,4 +71,4 @@ def profile():
 @auth_required
 def log_out():
     blacklist.blacklist_jti(guard.extract_jwt_token(guard.read_token())["jti"])
-    return {"message": "logged out"}
+    return "", 204
