@@ -51,7 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "command",
         &[
             "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "memory",
-            "op", "effect", "expiry", "request", "reply", "glob", "limits",
+            "procfs", "op", "effect", "expiry", "request", "reply", "glob", "limits",
         ],
     ),
     ("store", &["effect", "expiry", "limits"]),
@@ -67,6 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &["outbox", "memory", "reply", "limits"]),
     ("outbox", &["limits"]),
     ("memory", &[]),
+    ("procfs", &[]),
     ("seldom", &["limits"]),
     ("reply", &["limits"]),
 ];
