@@ -185,7 +185,7 @@ pub(super) static ROWS: &[Metric] = &[
     },
     Metric {
         name: "revoked_commit_rows",
-        help: "How many rows the commits had: changes that shared a sync",
+        help: "How many rows the commits had: changes that shared a sync, and one that says when",
         kind: Histogram,
         report: |server, values| {
             let journal = &server.stats.journal;
