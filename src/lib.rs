@@ -50,7 +50,7 @@
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
-//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
+//! counts, [`slowlog`] and [`latency`] what took long, [`procfs`] what the kernel says of the process; [`metrics`] tells Prometheus; [`glob`] matches patterns, and [`seldom`] keeps clients from
 //! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
@@ -96,9 +96,11 @@ pub mod journal;
 pub mod latency;
 pub mod limits;
 pub mod memory;
+pub mod metrics;
 pub mod monitor;
 pub mod op;
 pub mod outbox;
+pub mod procfs;
 pub mod pubsub;
 pub mod reply;
 pub mod request;

@@ -107,6 +107,15 @@ pub const RESERVED_FILES: usize = 32;
 /// How long accepting pauses when the system refuses.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections to `metrics-port` at once; those beyond wait to be accepted.
+pub const METRICS_CONNECTIONS: usize = 8;
+
+/// How long one of them may take.
+pub const METRICS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What one of them may send before its request is complete: the least that hyper takes.
+pub const METRICS_BUFFER_BYTES: usize = 8 * 1024;
+
 /// Requests that one commit may hold: what waits longest for an answer waits for so many others at most.
 pub const COMMIT_REQUESTS: usize = 16 * 1024;
 

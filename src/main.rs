@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use revoked::command::About;
@@ -128,19 +128,20 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     }
     let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
     let policy = server::sync_policy(config.appendfsync);
-    let listeners = listen(&config)?;
+    let listeners = listen(&config.bind, Some(config.port), config.tcp_backlog)?;
+    let metrics_listeners = listen(&config.metrics_bind, config.metrics_port, config.tcp_backlog)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    let options = Options { about: about(&config), config, set_loglevel };
+    let options = Options { about: about(&config), config, set_loglevel, metrics_listeners };
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 
-fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
-    let listen = |ip| {
-        let address = SocketAddr::new(ip, config.port);
-        server::listen(address, config.tcp_backlog)
+fn listen(ips: &[IpAddr], port: Option<u16>, backlog: u32) -> Result<Vec<TcpListener>, Failure> {
+    let addresses = port.into_iter().flat_map(|port| ips.iter().map(move |&ip| SocketAddr::new(ip, port)));
+    let listen = |address| {
+        server::listen(address, backlog)
             .map_err(|error| Failure(exit::UNAVAILABLE, format!("can't listen on {address}: {error}")))
     };
-    config.bind.iter().copied().map(listen).collect()
+    addresses.map(listen).collect()
 }
 
 fn about(config: &Config) -> About {

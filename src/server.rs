@@ -20,6 +20,7 @@ use crate::connection::{self, Pause, Repeated, Services};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, HOUSEKEEPING, RESERVED_FILES};
 use crate::memory;
+use crate::metrics;
 use crate::monitor::Monitors;
 use crate::pubsub::PubSub;
 use crate::reply::Error;
@@ -37,6 +38,8 @@ pub struct Options {
     pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// What INFO says of the process.
     pub about: About,
+    /// Where metrics are asked for, if anywhere.
+    pub metrics_listeners: Vec<TcpListener>,
 }
 
 /// The policy that the configuration asks for.
@@ -109,7 +112,7 @@ pub async fn run(
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
         .map_err(|error| OpenError::Io { path: data_file, what: format!("no writer thread: {error}") })?;
     let services = Arc::new(Services {
-        environment: Environment {
+        environment: Arc::new(Environment {
             store,
             stats,
             clients: Arc::default(),
@@ -119,13 +122,20 @@ pub async fn run(
             settings,
             parameters: Arc::new(parameters),
             about: options.about,
-        },
+        }),
         journal: journal.clone(),
         pause: Pause::default(),
         shutdown: watch::Sender::new(false),
         repeated: Repeated::default(),
     });
     tokio::spawn(housekeeping(Arc::clone(&services)));
+
+    for listener in options.metrics_listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("Metrics are at http://{address}/metrics");
+        }
+        tokio::spawn(metrics::serve(listener, Arc::clone(&services.environment)));
+    }
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
@@ -213,7 +223,7 @@ async fn housekeeping(services: Arc<Services>) {
             _ = shutdown.wait_for(|&is_ending| is_ending) => return,
             _ = seconds.tick() => {}
         }
-        let Environment { clients, settings, .. } = &services.environment;
+        let Environment { clients, settings, .. } = &*services.environment;
         clients.tick();
         if let Some(timeout) = settings.timeout_seconds() {
             clients.end_idle(timeout);

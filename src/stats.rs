@@ -98,6 +98,26 @@ pub struct Histogram([Counter; DURATION_BOUNDS]);
 
 const DURATION_BOUNDS: usize = 21;
 
+/// How many numbers were up to 1, up to 2, up to 4, and so on to 65,536, and how many were beyond.
+#[derive(Debug, Default)]
+pub struct Sizes([Counter; SIZE_BOUNDS + 1]);
+
+const SIZE_BOUNDS: usize = 17;
+
+impl Sizes {
+    /// Counts a number.
+    pub fn add(&self, size: u64) {
+        let bits =
+            size.max(1).checked_next_power_of_two().map_or(SIZE_BOUNDS, |bound| bound.ilog2() as usize);
+        self.0[bits.min(SIZE_BOUNDS)].add(1);
+    }
+
+    /// Bounds, the last of them infinite, each with how many were up to it and beyond the one before.
+    pub fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
+        with_bounds(&self.0, |place| (1_u64 << place) as f64)
+    }
+}
+
 impl Histogram {
     /// Counts so many durations of so many nanoseconds each.
     pub fn add(&self, count: u64, nanoseconds: u64) {
@@ -105,6 +125,12 @@ impl Histogram {
         let least = (nanoseconds | 1).ilog2().saturating_sub(10) as usize;
         let place = if nanoseconds <= bound(least) { least } else { least + 1 };
         self.0[place.min(DURATION_BOUNDS - 1)].add(count);
+    }
+
+    /// Bounds in nanoseconds, the last of them infinite, each with the number of durations up to it and beyond the one
+    /// before.
+    pub fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
+        with_bounds(&self.0, |place| bound(place) as f64)
     }
 
     /// Bounds in nanoseconds, each with the number of durations up to it; only those with more than the one
@@ -130,6 +156,13 @@ impl Histogram {
     }
 }
 
+/// What was counted by place, each with its bound: what is in the last place may be beyond any.
+fn with_bounds(counters: &[Counter], bound: fn(usize) -> f64) -> impl Iterator<Item = (f64, u64)> {
+    let last = counters.len() - 1;
+    let bound = move |place| if place == last { f64::INFINITY } else { bound(place) };
+    counters.iter().enumerate().map(move |(place, counter)| (bound(place), counter.get()))
+}
+
 /// A power of two from 1024 on, and the next 128th of it besides: Redis's histograms are that precise.
 fn bound(place: usize) -> u64 {
     (1 << (10 + place)) + (1 << (3 + place)) - 1
@@ -152,6 +185,10 @@ pub struct JournalStats {
     pub commits: Counter,
     /// Time spent in them, from the first row to the end of the commit.
     pub commit_usec: Counter,
+    /// How many took how long.
+    pub commit_durations: Histogram,
+    /// How many had how many rows.
+    pub commit_rows: Sizes,
     /// Commits that failed.
     pub commit_failures: Counter,
     /// Rows appended since the last checkpoint that was asked for.
@@ -286,6 +323,26 @@ mod tests {
             [2_063, 1_082_130_431, 1_082_130_431].map(Some)
         );
         assert_eq!(Histogram::default().percentile(50.0), None);
+    }
+
+    #[test]
+    fn sizes_are_counted_up_to_bounds_that_double() {
+        let sizes = Sizes::default();
+        for size in [0, 1, 2, 3, 4, 5, 65_536, 65_537, u64::MAX] {
+            sizes.add(size);
+        }
+        let counted: Vec<_> = sizes.counts().filter(|&(_, count)| count > 0).collect();
+        assert_eq!(counted, [(1.0, 2), (2.0, 1), (4.0, 2), (8.0, 1), (65_536.0, 1), (f64::INFINITY, 2)]);
+    }
+
+    #[test]
+    fn the_last_bound_is_infinite() {
+        let histogram = Histogram::default();
+        histogram.add(3, u64::MAX);
+        histogram.add(1, 1);
+        let counted: Vec<_> = histogram.counts().filter(|&(_, count)| count > 0).collect();
+        assert_eq!(counted, [(1_031.0, 1), (f64::INFINITY, 3)]);
+        assert_eq!(histogram.counts().count(), DURATION_BOUNDS);
     }
 
     #[test]

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "server",
         &[
             "config",
+            "metrics",
             "connection",
             "journal",
             "command",
@@ -32,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "limits",
         ],
     ),
+    ("metrics", &["command", "pubsub", "stats", "memory", "procfs", "limits"]),
     ("config", &["settings", "pubsub", "outbox", "reply", "limits"]),
     (
         "connection",
@@ -51,7 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "command",
         &[
             "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "memory",
-            "op", "effect", "expiry", "request", "reply", "glob", "limits",
+            "procfs", "op", "effect", "expiry", "request", "reply", "glob", "limits",
         ],
     ),
     ("store", &["effect", "expiry", "limits"]),
@@ -67,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &["outbox", "memory", "reply", "limits"]),
     ("outbox", &["limits"]),
     ("memory", &[]),
+    ("procfs", &[]),
     ("seldom", &["limits"]),
     ("reply", &["limits"]),
 ];
@@ -81,6 +84,8 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("toml_edit", "src/config/rewrite.rs"),
     ("sha2", "src/command/acl.rs"),
     ("tracing_subscriber", "src/main.rs"),
+    ("prometheus_client", "src/metrics/"),
+    ("hyper", "src/metrics/http.rs"),
 ];
 
 /// A module, and crates that it must not name.

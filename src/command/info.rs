@@ -10,13 +10,11 @@ use std::{fs, process};
 use super::{Environment, REDIS_VERSION, Session, rows};
 use crate::limits::DATABASES;
 use crate::memory;
+use crate::procfs;
 use crate::pubsub::Kind;
 use crate::reply::{Reply, printable};
 use crate::request::Request;
 use crate::stats::{CommandStats, JournalStats, now_ms, since_epoch};
-
-/// Ticks a second in which Linux tells processor time to programs: `USER_HZ`, 100 wherever Rust has `std`.
-const TICKS_PER_SECOND: u64 = 100;
 
 /// A section of the report.
 struct Section {
@@ -120,12 +118,11 @@ fn server(fields: &mut Fields, environment: &Environment) {
     fields.add("config_file", &about.config_file);
 }
 
-/// Name, release and architecture, as `uname` tells them where there is `/proc`.
+/// Name, release and architecture, as `uname` tells them.
 fn operating_system() -> String {
-    let kernel = |what| fs::read_to_string(format!("/proc/sys/kernel/{what}"));
-    match (kernel("ostype"), kernel("osrelease")) {
-        (Ok(name), Ok(release)) => format!("{} {} {}", name.trim(), release.trim(), consts::ARCH),
-        _ => format!("{} {}", consts::OS, consts::ARCH),
+    match procfs::system() {
+        Some((name, release)) => format!("{name} {release} {}", consts::ARCH),
+        None => format!("{} {}", consts::OS, consts::ARCH),
     }
 }
 
@@ -139,17 +136,16 @@ fn clients(fields: &mut Fields, environment: &Environment) {
 /// What is allocated, and what the kernel counts as resident: with the program, and what the allocator keeps. Where a
 /// program that embeds the library does not count, what is resident stands for both.
 fn memory(fields: &mut Fields, environment: &Environment) {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = kilobytes(&status, "VmRSS");
+    let status = procfs::Status::read();
+    let resident = status.bytes("VmRSS");
     let used = memory::used().or(resident);
-    let peak = memory::peak().or_else(|| kilobytes(&status, "VmHWM"));
+    let peak = memory::peak().or_else(|| status.bytes("VmHWM"));
     let mut add_bytes =
         |name, bytes: Option<u64>| bytes.into_iter().for_each(|bytes| fields.add_bytes(name, bytes));
     add_bytes("used_memory", used);
     add_bytes("used_memory_rss", resident);
     add_bytes("used_memory_peak", peak);
-    let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    add_bytes("total_system_memory", kilobytes(&machine, "MemTotal"));
+    add_bytes("total_system_memory", procfs::machine_memory_bytes());
     if let (Some(used), Some(peak)) = (used, peak) {
         let percent = 100.0 * used as f64 / peak.max(1) as f64;
         fields.add("used_memory_peak_perc", format_args!("{percent:.2}%"));
@@ -163,12 +159,6 @@ fn memory(fields: &mut Fields, environment: &Environment) {
     }
     fields.add("mem_not_counted_for_evict", 0);
     fields.add("mem_allocator", "libc");
-}
-
-/// The bytes in a line `name:  123 kB` of a file in `/proc`.
-pub(super) fn kilobytes(file: &str, name: &str) -> Option<u64> {
-    let value = file.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// SAVE and BGSAVE write checkpoints, so those stand for Redis's snapshots; the journal stands for its
@@ -256,23 +246,12 @@ fn replication(fields: &mut Fields, _: &Environment) {
     fields.add("connected_slaves", 0);
 }
 
-/// Processor time of all threads, where there is `/proc`.
+/// Processor time of all threads.
 fn cpu(fields: &mut Fields, _: &Environment) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    if let Some((user, system)) = processor_seconds(&stat) {
+    if let Some((user, system)) = procfs::processor_seconds() {
         fields.add("used_cpu_sys", format_args!("{system:.6}"));
         fields.add("used_cpu_user", format_args!("{user:.6}"));
     }
-}
-
-/// Seconds in user mode and in the kernel, from the text of `/proc/self/stat`.
-fn processor_seconds(stat: &str) -> Option<(f64, f64)> {
-    // The second field is the program's name in brackets, which may hold anything. `utime` is the fourteenth.
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let mut times =
-        behind_name.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
-    let seconds = |ticks: u64| ticks as f64 / TICKS_PER_SECOND as f64;
-    Some((seconds(times.next()?), seconds(times.next()?)))
 }
 
 fn commandstats(fields: &mut Fields, environment: &Environment) {
@@ -449,20 +428,5 @@ mod tests {
         ] {
             assert_eq!(human_bytes(bytes), text);
         }
-    }
-
-    #[test]
-    fn processor_time_is_found_behind_any_name() {
-        let stat = "1 (a) b (c) R 2 3 4 5 6 7 8 9 10 11 250 50 0 0 20";
-        assert_eq!(processor_seconds(stat), Some((2.5, 0.5)));
-        assert_eq!(processor_seconds("1 (a"), None);
-        assert_eq!(processor_seconds("1 (a) R 2"), None);
-    }
-
-    #[test]
-    fn memory_is_read_from_the_line_of_its_name() {
-        let status = "VmRSSx:\t1 kB\nVmRSS:\t  12 kB\n";
-        assert_eq!(kilobytes(status, "VmRSS"), Some(12 * 1024));
-        assert_eq!(kilobytes(status, "VmHWM"), None);
     }
 }

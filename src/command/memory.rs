@@ -1,12 +1,11 @@
 //! MEMORY: what is allocated, and what the kernel says of the process. What neither knows is left out.
 
-use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::info::kilobytes;
 use super::{Environment, Session};
 use crate::limits::DATABASES;
 use crate::memory;
+use crate::procfs;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::stats::now_ms;
@@ -19,13 +18,13 @@ const NEAR_BOUND_PERCENT: u64 = 90;
 
 /// Figures in bytes by Redis's names. As in INFO, where nothing is counted, what is allocated is what is resident.
 pub(super) fn memory_stats(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = kilobytes(&status, "VmRSS");
+    let status = procfs::Status::read();
+    let resident = status.bytes("VmRSS");
     let used = memory::used().or(resident);
     let measured = [
-        ("peak.allocated", memory::peak().or_else(|| kilobytes(&status, "VmHWM"))),
+        ("peak.allocated", memory::peak().or_else(|| status.bytes("VmHWM"))),
         ("total.allocated", used),
-        ("allocator.resident", kilobytes(&status, "RssAnon")),
+        ("allocator.resident", status.bytes("RssAnon")),
         ("fragmentation.bytes", resident.zip(used).map(|(resident, used)| resident.saturating_sub(used))),
     ];
     let measured = measured.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
@@ -50,10 +49,9 @@ fn keys(environment: &Environment) -> u64 {
 }
 
 pub(super) fn memory_doctor(_: &mut Session, environment: &Environment, _: Request<'_>) -> Reply {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let machine_tells = match (kilobytes(&status, "VmRSS"), kilobytes(&machine, "MemTotal")) {
-        (Some(resident), Some(total)) => diagnose(resident, kilobytes(&status, "VmSwap").unwrap_or(0), total),
+    let status = procfs::Status::read();
+    let machine_tells = match (status.bytes("VmRSS"), procfs::machine_memory_bytes()) {
+        (Some(resident), Some(total)) => diagnose(resident, status.bytes("VmSwap").unwrap_or(0), total),
         _ => "The system does not tell how much memory the server takes.\n".to_owned(),
     };
     let most = environment.settings.maxmemory.load(Relaxed);

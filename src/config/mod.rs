@@ -79,6 +79,10 @@ pub struct Config {
     pub slowlog_max_len: usize,
     /// From which time on LATENCY keeps what a command or a commit took; 0 for never.
     pub latency_monitor_threshold_ms: u64,
+    /// The addresses at which metrics are asked for.
+    pub metrics_bind: Vec<IpAddr>,
+    /// The port at which they are, if there is one.
+    pub metrics_port: Option<u16>,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
 }
@@ -123,6 +127,8 @@ impl Config {
             slowlog_log_slower_than_usec: 0,
             slowlog_max_len: 0,
             latency_monitor_threshold_ms: 0,
+            metrics_bind: Vec::new(),
+            metrics_port: None,
             file,
         }
     }

@@ -417,6 +417,30 @@ pub(super) static ROWS: &[Row] = &[
         doc: "Milliseconds from which on LATENCY keeps what a command or a commit took. 0 turns it off.",
     },
     Row {
+        name: "metrics-port",
+        kind: Kind::Integer {
+            range: 0..=65_535,
+            set: |config, port| config.metrics_port = (port > 0).then_some(port as u16),
+            get: |config| config.metrics_port.map_or(0, i64::from),
+        },
+        default: DefaultValue::Is("0"),
+        section: "Monitoring",
+        change: Change::AtStart,
+        doc: "The TCP port at which Prometheus finds /metrics, and probes /live, /ready and /writable, by HTTP and \
+              without a password: nothing there names a token or a key. 0 for none.",
+    },
+    Row {
+        name: "metrics-bind",
+        kind: Kind::Addresses {
+            set: |config, ips| config.metrics_bind = ips,
+            get: |config| &config.metrics_bind,
+        },
+        default: DefaultValue::Is("127.0.0.1"),
+        section: "Monitoring",
+        change: Change::AtStart,
+        doc: "The IP addresses at which metrics-port is listened on, separated as those of bind.",
+    },
+    Row {
         name: "loglevel",
         kind: Kind::Word {
             words: &["debug", "verbose", "notice", "warning"],

@@ -55,7 +55,7 @@ const LIKELY_BATCH: usize = 64;
 #[derive(Debug)]
 pub struct Services {
     /// What session commands see.
-    pub environment: Environment,
+    pub environment: Arc<Environment>,
     /// Where writes go.
     pub journal: Journal,
     /// Whether commands have to wait.

@@ -141,7 +141,7 @@ impl Connection {
         started: Instant,
     ) -> usize {
         let Self { services, session, output, .. } = self;
-        let environment = &services.environment;
+        let environment = &*services.environment;
         let Environment { store, stats, .. } = environment;
         let looked_up = command.looked_up();
         let most = if command.spec.is_slow_read() { 1 } else { decoded.alike(first, command) };

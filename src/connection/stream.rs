@@ -22,7 +22,7 @@ impl Connection {
         if !command.spec.has(Flag::Streamed) || request.len() != 2 {
             return Ok(None);
         }
-        let Environment { store, stats, .. } = &self.services.environment;
+        let Environment { store, stats, .. } = &*self.services.environment;
         let keyspace = store.read();
         let view = View::committed(&keyspace, now_ms());
         let walk = view.walk(self.session.database(), request.arg(1), STREAMED_MEMBERS);

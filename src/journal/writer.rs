@@ -467,6 +467,8 @@ impl Writer {
                 journal.commits.add(1);
                 let took = started.elapsed();
                 journal.commit_usec.add(took.as_micros() as u64);
+                journal.commit_durations.add(1, took.as_nanos() as u64);
+                journal.commit_rows.add(rows);
                 self.stats.latency.sample(self.syncing.event(), took);
                 if journal.problem().is_some() {
                     journal.set_problem(None);

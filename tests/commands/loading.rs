@@ -40,7 +40,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         notify_keyspace_events: Box::new(|_| ()),
     };
     let services = Arc::new(Services {
-        environment: Environment {
+        environment: Arc::new(Environment {
             store: Arc::clone(&store),
             stats,
             clients: Arc::default(),
@@ -50,7 +50,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
             parameters: Arc::new(config::Live::new(options.config, Arc::clone(&settings), hooks)),
             settings,
             about: options.about,
-        },
+        }),
         journal: journal.clone(),
         pause: Pause::default(),
         shutdown: watch::Sender::new(false),

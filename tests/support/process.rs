@@ -64,6 +64,12 @@ impl Home {
         self
     }
 
+    /// The same folder and options, and some options more.
+    pub(crate) fn clone_with(&self, options: &[&str]) -> Self {
+        let options = self.options.iter().cloned().chain(options.iter().map(ToString::to_string)).collect();
+        Self { folder: Arc::clone(&self.folder), options, launcher: self.launcher.clone() }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -213,6 +213,7 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
         },
         config,
         set_loglevel: Box::new(|_| Ok(())),
+        metrics_listeners: Vec::new(),
     }
 }
 
