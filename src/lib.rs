@@ -76,7 +76,7 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`connection`]; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`, `stats`; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use revoked::command::About;
@@ -28,6 +29,7 @@ mod exit {
     pub(crate) const DATA: u8 = 65;
     pub(crate) const UNAVAILABLE: u8 = 69;
     pub(crate) const SYSTEM: u8 = 71;
+    pub(crate) const CANT_CREATE: u8 = 73;
     pub(crate) const IO: u8 = 74;
     pub(crate) const IN_USE: u8 = 75;
     pub(crate) const CONFIG: u8 = 78;
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
     let config = match config::task(std::env::args_os(), std::env::vars_os(), &version) {
         Ok(Task::Serve(config)) => *config,
-        Ok(Task::Verify { file }) => return print(tool::verify::run(&file)),
+        Ok(task) => return end(run_tool(task)),
         Err(config::Error::Help(text) | config::Error::Version(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -61,15 +63,65 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does what a subcommand is for. Returns what there is to print.
+fn run_tool(task: Task) -> Result<String, Failure> {
+    clean_up_when_told_to_end();
+    let outcome = match task {
+        Task::Serve(_) => Ok(String::new()),
+        Task::Verify { file } => tool::verify::run(&file),
+        Task::CheckConfig { file } => return check(&file),
+        Task::Backup { from, destination, replaces } => tool::backup::run(&from, &destination, replaces),
+        Task::Restore { backup, to } => tool::restore::run(&backup, &to),
+    };
+    outcome.map_err(|error| {
+        let code = match &error {
+            tool::Error::File(error) => return unusable(error),
+            tool::Error::Input(_) => exit::DATA,
+            tool::Error::Server(_) => exit::UNAVAILABLE,
+            tool::Error::Output(_) => exit::CANT_CREATE,
+            tool::Error::Io(_) => exit::IO,
+        };
+        Failure(code, error.to_string())
+    })
+}
+
+/// At SIGTERM or SIGINT, a tool leaves nothing half-written behind. Where the system has no thread for that, it may.
+fn clean_up_when_told_to_end() {
+    let wait = || {
+        let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).ok()?;
+            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+            tokio::select! {
+                _ = terminate.recv() => {},
+                _ = interrupt.recv() => {},
+            }
+            tool::abandon();
+            eprintln!("revoked: told to end before it was done");
+            std::process::exit(i32::from(exit::SYSTEM));
+        })
+    };
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(move || -> Option<()> { wait() });
+}
+
+/// Looks at a configuration file. Whatever is wrong is an error of its own, on a line of its own.
+fn check(file: &Path) -> Result<String, Failure> {
+    let faults = config::faults_in(file);
+    if faults.is_empty() {
+        return Ok(format!("{} is right.\n", file.display()));
+    }
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    Err(Failure(exit::CONFIG, lines.join("\nrevoked: ")))
+}
+
 /// Ends a subcommand.
-fn print(outcome: Result<String, OpenError>) -> ExitCode {
+fn end(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let Failure(code, why) = unusable(&error);
+        Err(Failure(code, why)) => {
             eprintln!("revoked: {why}");
             ExitCode::from(code)
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["config", "tool", "server", "journal", "command", "memory"]),
-    ("tool", &["journal"]),
+    ("tool", &["journal", "stats"]),
     (
         "server",
         &[

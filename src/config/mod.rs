@@ -25,14 +25,17 @@ use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 
 use self::rows::{FIXED, ROWS, Row};
+use self::task::{TOOLS, Tool};
 
 pub use self::hooks::Hooks;
 pub use self::live::Live;
+pub use self::task::Task;
 
 mod hooks;
 mod live;
 mod rewrite;
 mod rows;
+mod task;
 
 /// What the server was told, checked.
 #[derive(Clone, PartialEq, Eq)]
@@ -139,18 +142,6 @@ impl fmt::Debug for Config {
     }
 }
 
-/// What the program was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Task {
-    /// To serve.
-    Serve(Box<Config>),
-    /// To look at a data file.
-    Verify {
-        /// The data file.
-        file: PathBuf,
-    },
-}
-
 /// Reads what is to be done: a subcommand, or to serve with a configuration as [`from_sources`] reads it. The environment
 /// counts for that alone.
 ///
@@ -163,10 +154,10 @@ pub fn task(
     version: &str,
 ) -> Result<Task, Error> {
     let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
-    if let Some((VERIFY, matches)) = matches.subcommand()
-        && let Some(file) = matches.get_one::<PathBuf>(DATA_FILE)
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(task) = Tool::find(name).and_then(|tool| tool.task(matches))
     {
-        return Ok(Task::Verify { file: file.clone() });
+        return Ok(task);
     }
     from_matches(&matches, environment).map(|config| Task::Serve(Box::new(config)))
 }
@@ -205,7 +196,7 @@ fn from_matches(
     }
     // Only the directory that counts has to exist: a file made for another machine can be tried on this one.
     if let Some(setting) = settings.iter().rfind(|setting| setting.row.name == "dir") {
-        config.dir = existing_directory(&config.dir).map_err(|why| setting.refused(&why))?;
+        config.dir = setting.existing_directory(&config.dir)?;
     }
     Ok(config)
 }
@@ -228,24 +219,7 @@ pub fn command(version: &str) -> Command {
         .args(ROWS.iter().map(Row::flag))
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
-        .subcommand(verify_command())
-}
-
-fn verify_command() -> Command {
-    let file = Arg::new(DATA_FILE)
-        .value_name("FILE")
-        .required(true)
-        .value_parser(ValueParser::path_buf())
-        .help("The data file, revoked.db for example");
-    Command::new(VERIFY)
-        .about("Check a data file in full, and leave it as it is")
-        .long_about(
-            "Check a data file in full, and leave it as it is: its header, its write-ahead log, every page, then every row \
-             with its checksum. Says how far it is every two seconds, and in the end what is there. The file must not be \
-             in use by a server; of one that is, check a copy: sqlite3 revoked.db \"VACUUM INTO 'copy.db'\".\n\n\
-             Exit codes: 0 sound, 65 damaged, 74 can't be read, 75 in use.",
-        )
-        .arg(file)
+        .subcommands(TOOLS.iter().map(Tool::command))
 }
 
 /// The text of `config.example.toml`: every option with its default, commented out.
@@ -379,12 +353,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The subcommand that looks at a data file.
-const VERIFY: &str = "verify";
-
-/// Its argument.
-const DATA_FILE: &str = "data-file";
-
 /// What every environment variable of an option begins with.
 const VARIABLES: &str = "REVOKED_";
 
@@ -470,6 +438,11 @@ impl Setting {
     fn refused(&self, why: &str) -> Error {
         self.place.refused(self.row, &format!("'{}'", self.text), why)
     }
+
+    /// The directory that it names, absolute.
+    fn existing_directory(&self, dir: &Path) -> Result<PathBuf, Error> {
+        existing_directory(dir).map_err(|why| self.refused(&why))
+    }
 }
 
 const FILE: &str = "CONFIG";
@@ -539,10 +512,46 @@ fn defaults() -> Vec<Setting> {
     ROWS.iter().map(setting).collect()
 }
 
+/// Everything that is wrong in the configuration file at `path`, in the order of its lines, each as one that says where and
+/// what is allowed. Nothing else is looked at, but for the directory that the file names.
+#[must_use]
+pub fn faults_in(path: &Path) -> Vec<Error> {
+    let toml = match read_file(path) {
+        Ok(toml) => toml,
+        Err(error) => return vec![error],
+    };
+    let (table, errors) = DeTable::parse_recoverable(&toml);
+    let mut faults: Vec<_> = errors
+        .iter()
+        .map(|error| (error.span().map_or(0, |span| span.start), syntax_error(path, &toml, error)))
+        .collect();
+    let broken_lines: Vec<_> = faults.iter().map(|(at, _)| line_and_column(&toml, *at).0).collect();
+    let mut config = Config::blank(None);
+    for (name, value) in table.get_ref() {
+        let at = name.span().start;
+        // What is read of a line that is no TOML was not meant so.
+        if broken_lines.contains(&line_and_column(&toml, at).0) {
+            continue;
+        }
+        let outcome = setting(path, &toml, name, value).and_then(|setting| {
+            setting.apply(&mut config)?;
+            if setting.row.name == "dir" { setting.existing_directory(&config.dir).map(drop) } else { Ok(()) }
+        });
+        faults.extend(outcome.err().map(|fault| (at, fault)));
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    // What is read behind the first fault of a line says little.
+    faults.dedup_by_key(|(at, _)| line_and_column(&toml, *at).0);
+    faults.into_iter().map(|(_, fault)| fault).collect()
+}
+
 fn from_file(path: &Path) -> Result<Vec<Setting>, Error> {
-    let toml = fs::read_to_string(path)
-        .map_err(|error| Error::invalid(format!("{}: can't be read: {error}", path.display())))?;
-    settings_in(path, &toml)
+    settings_in(path, &read_file(path)?)
+}
+
+fn read_file(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path)
+        .map_err(|error| Error::invalid(format!("{}: can't be read: {error}", path.display())))
 }
 
 /// What the text of the file at `path` says.
@@ -551,17 +560,23 @@ fn settings_in(path: &Path, toml: &str) -> Result<Vec<Setting>, Error> {
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     // The table is sorted by name; the first mistake in the file is the one to report.
     entries.sort_by_key(|(name, _)| name.span().start);
+    entries.into_iter().map(|(name, value)| setting(path, toml, name, value)).collect()
+}
 
-    let setting = |(name, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
-        let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
-        let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
-        let Some(text) = row.kind.text_of(value.get_ref()) else {
-            let source = toml.get(value.span()).unwrap_or_default();
-            return Err(place.refused(row, &format!("{source} ({})", value.get_ref().type_str()), ""));
-        };
-        Ok(Setting { row, text, place })
+/// What one entry of the file says.
+fn setting(
+    path: &Path,
+    toml: &str,
+    name: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Setting, Error> {
+    let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
+    let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
+    let Some(text) = row.kind.text_of(value.get_ref()) else {
+        let source = toml.get(value.span()).unwrap_or_default();
+        return Err(place.refused(row, &format!("{source} ({})", value.get_ref().type_str()), ""));
     };
-    entries.into_iter().map(setting).collect()
+    Ok(Setting { row, text, place })
 }
 
 /// A file that is no TOML. Of the line at fault no more is shown than an option's name: the rest may be a
@@ -632,7 +647,7 @@ fn usage_error(error: &clap::Error) -> Error {
         }
         // A word behind the configuration file, which clap takes for a subcommand.
         (ErrorKind::ArgumentConflict, _) => match error.get(ContextKind::InvalidSubcommand) {
-            Some(ContextValue::String(word)) if !is_subcommand(word) => {
+            Some(ContextValue::String(word)) if Tool::find(word).is_none() => {
                 Place::Flag.error(word, "there can be no more than one configuration file")
             }
             _ => first_line(&text),
@@ -644,10 +659,6 @@ fn usage_error(error: &clap::Error) -> Error {
 /// What clap says; the lines that follow are about the usage in general.
 fn first_line(text: &str) -> Error {
     Error::invalid(text.lines().next().unwrap_or_default().replacen("error: ", "", 1))
-}
-
-fn is_subcommand(word: &str) -> bool {
-    word == VERIFY
 }
 
 /// The directory's absolute path, so that CONFIG GET and the logs say where the data is.

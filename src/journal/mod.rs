@@ -17,6 +17,7 @@ use crate::request::{OwnedRequest, Request};
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
+pub use self::backup::{Claim, CopyError, check_copy, copy};
 pub use self::error::OpenError;
 pub use self::log::Tear;
 pub use self::sqlite::{SyncPolicy, sqlite_version};
@@ -28,6 +29,7 @@ use self::sqlite::JournalFile;
 use self::watch::Watches;
 use self::writer::Writer;
 
+mod backup;
 mod checksum;
 mod compaction;
 mod delivery;
