@@ -76,11 +76,11 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`, `stats`; `server` → [`connection`]; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`, `resp`, `stats`; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
-//! the types of its options; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
+//! the types of its options and of the tools' arguments; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
 //! SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 

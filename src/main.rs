@@ -71,6 +71,11 @@ fn run_tool(task: Task) -> Result<String, Failure> {
         Task::Verify { file } => tool::verify::run(&file),
         Task::CheckConfig { file } => return check(&file),
         Task::Backup { from, destination, replaces } => tool::backup::run(&from, &destination, replaces),
+        Task::Export { file, form, destination, replaces } => {
+            tool::export::run(&file, form, destination.as_deref(), replaces)
+        }
+        Task::Stats { file } => tool::stats::run(&file),
+        Task::Import { source, to } => tool::import::run(&source, &to),
         Task::Restore { backup, to } => tool::restore::run(&backup, &to),
     };
     outcome.map_err(|error| {

@@ -12,9 +12,10 @@ use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use support::process::{Client, Frame, Home, integer, open_read_only, program};
+use support::process::{Client, Frame, Home, integer, open_read_only, program, strings, until_compact};
 
 const DATA: i32 = 65;
+const UNAVAILABLE: i32 = 69;
 const CANT_CREATE: i32 = 73;
 const IO: i32 = 74;
 const IN_USE: i32 = 75;
@@ -339,5 +340,391 @@ mod restore {
         assert_eq!(fs::read(&file).unwrap(), before);
         assert_eq!(names(&home.path(""), ".").len(), 0);
         assert!(refused(&["restore", &file, "--to", &file], DATA).contains("its own place"));
+    }
+}
+
+mod export {
+    use super::*;
+
+    /// All that a data file says is so, as lines of JSON, sorted.
+    fn lines(home: &Home) -> Vec<String> {
+        let said = done(&["export", path(&home.data_file())]);
+        let mut lines: Vec<_> = said.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Some of everything: what is there is what stands between the quotes of the second test.
+    fn fill(client: &Client) {
+        for line in [
+            "SET gone 1",
+            "SADD gone-too a b",
+            "SADD 5f0c9d11-5d0d-4a0e-9c5b-3f6a7d0c9d11 0b0bd1d4-5d0d-4a0e-9c5b-3f6a7d0c9d11 A b",
+            "SADD moved 1 2",
+            "RENAME moved renamed",
+            "SREM renamed 2",
+            "SADD ended 1",
+            "PEXPIREAT ended 1",
+            "SADD ending 1",
+            "PEXPIREAT ending 95617584000000",
+            "PSADDEXAT ending 95617584000001 2",
+            "PSADDEXAT ending 1 3",
+            "SET text v PXAT 95617584000000",
+            "SET plain v",
+            "EXPIREAT plain 95617584000",
+            "PERSIST plain",
+            "SELECT 3",
+            "SADD swapped 3",
+            "SWAPDB 3 4",
+            "SET other x",
+            "SELECT 5",
+            "SET flushed x",
+            "SADD flushed-too x",
+            "FLUSHDB",
+            "SADD flushed-too y",
+            "SELECT 0",
+            "MOVE renamed 6",
+            "DEL gone gone-too",
+            "SADD gone new",
+        ] {
+            client.ask(&line.split(' ').collect::<Vec<_>>());
+        }
+        client.ask(&[&b"SET"[..], b"\xff", b"\x00"]);
+    }
+
+    const EXPECTED: [&str; 12] = [
+        r#"{"db":0,"key":"5f0c9d11-5d0d-4a0e-9c5b-3f6a7d0c9d11","member":"0b0bd1d4-5d0d-4a0e-9c5b-3f6a7d0c9d11"}"#,
+        r#"{"db":0,"key":"5f0c9d11-5d0d-4a0e-9c5b-3f6a7d0c9d11","member":"A"}"#,
+        r#"{"db":0,"key":"5f0c9d11-5d0d-4a0e-9c5b-3f6a7d0c9d11","member":"b"}"#,
+        r#"{"db":0,"key":"ending","member":"1","key_expires_ms":95617584000000}"#,
+        r#"{"db":0,"key":"ending","member":"2","expires_ms":95617584000001,"key_expires_ms":95617584000000}"#,
+        r#"{"db":0,"key":"gone","member":"new"}"#,
+        r#"{"db":0,"key":"plain","value":"v"}"#,
+        r#"{"db":0,"key":"text","value":"v","expires_ms":95617584000000}"#,
+        r#"{"db":0,"key_hex":"ff","value":"\u0000"}"#,
+        r#"{"db":4,"key":"swapped","member":"3"}"#,
+        r#"{"db":5,"key":"flushed-too","member":"y"}"#,
+        r#"{"db":6,"key":"renamed","member":"1"}"#,
+    ];
+
+    fn expected() -> Vec<String> {
+        let mut lines: Vec<_> = EXPECTED.iter().map(ToString::to_string).collect();
+        lines.push(r#"{"db":3,"key":"other","value":"x"}"#.into());
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn all_that_is_so_is_written_and_nothing_else() {
+        let home = Home::new();
+        let daemon = home.start();
+        fill(&daemon.connect());
+        assert_eq!(lines(&home), expected());
+        // The rows that said it first are gone then.
+        let client = daemon.connect();
+        client.ask(&["BGREWRITEAOF"]);
+        until_compact(&client);
+        assert_eq!(lines(&home), expected());
+        daemon.stop();
+        assert_eq!(lines(&home), expected());
+        assert_eq!(names(&home.path(""), "revoked.db"), ["revoked.db", "revoked.db-lock"]);
+    }
+
+    #[test]
+    fn what_was_exported_is_imported() {
+        let home = Home::new();
+        let daemon = home.start();
+        fill(&daemon.connect());
+        let file = home.path("lines.jsonl");
+        done(&["export", path(&home.data_file()), "--output", path(&file)]);
+        let said = refused(&["export", path(&home.data_file()), "--output", path(&file)], CANT_CREATE);
+        assert!(said.contains("is there already"), "{said}");
+        let other = Home::new();
+        let server = other.start();
+        let url = format!("redis://127.0.0.1:{}", server.port);
+        for _ in 0..2 {
+            let said = done(&["import", path(&file), "--to", &url]);
+            assert!(said.contains("13 members and strings are there now"), "{said}");
+            assert_eq!(lines(&other), expected());
+        }
+    }
+
+    #[test]
+    fn as_commands_it_is_taken_by_any_client() {
+        let home = Home::new();
+        let daemon = home.start();
+        fill(&daemon.connect());
+        let output = run(&["export", path(&home.data_file()), "--format", "resp"]);
+        let other = Home::new();
+        let server = other.start();
+        let client = server.connect();
+        client.send(&output.stdout).unwrap();
+        client.send(&support::process::encode(&["ECHO", "last"])).unwrap();
+        loop {
+            match client.receive().unwrap() {
+                Frame::Error(text) => panic!("{text}"),
+                Frame::BulkString(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(lines(&other), expected());
+    }
+
+    #[test]
+    fn for_redis_ends_of_members_are_left_out_with_a_warning() {
+        let home = Home::new();
+        let daemon = home.start();
+        daemon.connect().ask(&["PSADDEXAT", "k", "95617584000001", "a", "b"]);
+        let output = run(&["export", path(&home.data_file()), "--format", "resp", "--for", "redis"]);
+        let said = text(&output.stdout).replace("\r\n", " ");
+        assert_eq!(
+            said,
+            "*2 $6 SELECT $1 0 *4 $4 SADD $1 k $1 a $1 b *3 $9 PEXPIREAT $1 k $14 95617584000001 "
+        );
+        assert!(text(&output.stderr).contains("2 members are written without their ends"));
+    }
+
+    #[test]
+    fn random_changes_are_exported_as_they_are_seen() {
+        let home = Home::in_memory(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        for round in 0..4 {
+            let any = |of: &[&str]| of[fastrand::usize(..of.len())].to_owned();
+            let keys = ["a", "b", "c", "0b0bd1d4-5d0d-4a0e-9c5b-3f6a7d0c9d11"];
+            let requests: Vec<_> = (0..400)
+                .map(|_| {
+                    let (key, other, member) = (any(&keys), any(&keys), fastrand::u8(..6).to_string());
+                    let line = match fastrand::u8(..14) {
+                        0..=2 => format!("SADD {key} {member}"),
+                        3 | 4 => format!("PSADDEXAT {key} {} {member}", any(&["1", "95617584000000"])),
+                        5 => format!("SREM {key} {member}"),
+                        6 => format!("SET {key} {member}"),
+                        7 => format!("DEL {key}"),
+                        8 => format!("RENAME {key} {other}"),
+                        9 => format!("MOVE {key} {}", fastrand::u8(..3)),
+                        10 => format!("SELECT {}", fastrand::u8(..3)),
+                        11 => format!("SWAPDB {} {}", fastrand::u8(..3), fastrand::u8(..3)),
+                        12 => format!("PEXPIREAT {key} {}", any(&["1", "95617584000000"])),
+                        _ if fastrand::u8(..8) == 0 => "FLUSHDB".to_owned(),
+                        _ => format!("SUNIONSTORE {key} {other} {key}"),
+                    };
+                    line.split(' ').map(str::to_owned).collect()
+                })
+                .collect();
+            client.ask_all(&requests);
+            if round == 2 {
+                client.ask(&["BGREWRITEAOF"]);
+                until_compact(&client);
+            }
+            assert_eq!(lines(&home), seen(&client), "{requests:?}");
+        }
+    }
+
+    /// The same lines, as a client sees what is there.
+    fn seen(client: &Client) -> Vec<String> {
+        let mut lines = Vec::new();
+        for database in 0..3 {
+            client.ask(&["SELECT", &database.to_string()]);
+            for key in strings(&client.ask(&["KEYS", "*"])) {
+                let key = text(&key);
+                let end = |words: &[&str], name| match client.ask(words) {
+                    Frame::Integer(-1) => String::new(),
+                    Frame::Integer(_) => format!(",\"{name}\":95617584000000"),
+                    other => panic!("{other:?}"),
+                };
+                let start = format!("{{\"db\":{database},\"key\":\"{key}\"");
+                if let Frame::BulkString(value) = client.ask(&["GET", &key]) {
+                    let end = end(&["PTTL", &key], "expires_ms");
+                    lines.push(format!("{start},\"value\":\"{}\"{end}}}", text(&value)));
+                    continue;
+                }
+                let key_end = end(&["PTTL", &key], "key_expires_ms");
+                for member in client.members(&key) {
+                    let member = text(&member);
+                    let end = end(&["PTTL", &key, &member], "expires_ms");
+                    lines.push(format!("{start},\"member\":\"{member}\"{end}{key_end}}}"));
+                }
+            }
+        }
+        lines.sort();
+        lines
+    }
+}
+
+mod import {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_none_is_named_and_those_before_it_are_there() {
+        let home = Home::new();
+        let daemon = home.start();
+        let url = format!("redis://127.0.0.1:{}/2", daemon.port);
+        let file = home.path("lines.jsonl");
+        let lines = r#"{"key":"k","member":"1"}
+{"key":"k","member":"2","expires_ms":7}
+
+{"key":"k","membre":"3"}
+{"key":"k","member":"4"}
+"#;
+        fs::write(&file, lines).unwrap();
+        let said = refused(&["import", path(&file), "--to", &url], DATA);
+        assert!(said.contains("lines.jsonl:4: ") && said.contains("--from-line 4"), "{said}");
+        let client = daemon.connect();
+        client.ask(&["SELECT", "2"]);
+        assert_eq!(client.members("k"), [b"1"]);
+        fs::write(&file, lines.replace("membre", "member")).unwrap();
+        let said = done(&["import", path(&file), "--to", &url, "--from-line", "4"]);
+        assert!(said.contains("2 members and strings are there now"), "{said}");
+        assert_eq!(client.members("k"), [b"1", b"3", b"4"]);
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_or_refuses_is_named() {
+        let home = Home::with_options(&["--requirepass", "s3cret"]);
+        let daemon = home.start();
+        let file = home.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        let import = |url: &str, code| refused(&["import", path(&file), "--to", url], code);
+        assert!(import(&format!("redis://127.0.0.1:{}", daemon.port), UNAVAILABLE).contains("NOAUTH"));
+        assert!(import(&format!("redis://:x@127.0.0.1:{}", daemon.port), UNAVAILABLE).contains("WRONGPASS"));
+        assert!(import("redis://127.0.0.1:1", UNAVAILABLE).contains("redis://127.0.0.1:1 can't be reached"));
+        assert!(import("127.0.0.1", DATA).contains("the URL does not begin with redis://"));
+        let url = format!("redis://127.0.0.1:{}", daemon.port);
+        let output = program()
+            .args(["import", path(&file), "--to", &url])
+            .env("REDISCLI_AUTH", "s3cret")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        // A key of another type.
+        fs::write(&file, r#"{"key":"k","value":"1"}"#).unwrap();
+        let url = format!("redis://:s3cret@127.0.0.1:{}", daemon.port);
+        done(&["import", path(&file), "--to", &url]);
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        let said = import(&url, UNAVAILABLE);
+        assert!(said.contains("WRONGTYPE") && said.contains("--from-line 1"), "{said}");
+    }
+
+    #[test]
+    fn another_servers_keys_are_copied_and_both_sides_counted() {
+        let (home, other) = (Home::new(), Home::new());
+        let (daemon, server) = (home.start(), other.start());
+        let client = daemon.connect();
+        let members: Vec<_> =
+            (0..3000).map(|n| vec!["SADD".to_owned(), "k".to_owned(), n.to_string()]).collect();
+        client.ask_all(&members);
+        client.ask(&["SADDEX", "k", "1000", "ends"]);
+        let strings: Vec<_> =
+            (0..1200).map(|n| vec!["SET".to_owned(), format!("s{n}"), n.to_string()]).collect();
+        client.ask_all(&strings);
+        client.ask(&["EXPIRE", "s7", "1000"]);
+        client.ask(&["SELECT", "4"]);
+        client.ask(&["SADD", "k", "four"]);
+        let url = |port| format!("redis://127.0.0.1:{port}");
+        let arguments = ["import", "--from-redis", &url(daemon.port), "--to", &url(server.port)];
+        let rows = |said: &str| -> Vec<Vec<String>> {
+            said.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+        };
+        for _ in 0..2 {
+            let said = done(&arguments);
+            let expected = [
+                vec!["sets", "2", "2"],
+                vec!["members", "3002", "3002"],
+                vec!["strings", "1200", "1200"],
+                vec!["with", "ends", "1", "1"],
+            ];
+            assert_eq!(rows(&said), expected, "{said}");
+        }
+        let copy = server.connect();
+        assert_eq!(copy.members("k"), client_members(&daemon.connect()));
+        let left = |words: &[&str]| match copy.ask(words) {
+            Frame::Integer(ms) => ms,
+            other => panic!("{other:?}"),
+        };
+        assert!((1..=1_000_000).contains(&left(&["PTTL", "s7"])));
+        assert!((1..=1_000_000).contains(&left(&["PTTL", "k", "ends"])));
+        copy.ask(&["SELECT", "4"]);
+        assert_eq!(copy.members("k"), [b"four"]);
+        copy.ask(&["SADD", "k", "more"]);
+        let said = done(&arguments);
+        assert!(said.contains("They differ"), "{said}");
+    }
+
+    fn client_members(client: &Client) -> Vec<Vec<u8>> {
+        client.members("k")
+    }
+
+    #[test]
+    fn a_table_of_another_program_is_read() {
+        let home = Home::new();
+        let daemon = home.start();
+        let app = home.path("app.db");
+        let sql = rusqlite::Connection::open(&app).unwrap();
+        sql.execute_batch(
+            "CREATE TABLE tokens (jti TEXT, exp);
+             INSERT INTO tokens VALUES ('never', null), ('seconds', 95617584000), ('ms', 95617584000000),
+                 ('text', '5000-01-01 00:00:00'), ('over', 1000), ('over too', '2001-01-01')",
+        )
+        .unwrap();
+        let url = format!("redis://127.0.0.1:{}", daemon.port);
+        let import = |query: &str| {
+            ["import", "--from-sql", path(&app), "--query", query, "--key", "revoked", "--to", &url]
+                .map(str::to_owned)
+        };
+        let said = done(&import("select jti, exp from tokens"));
+        assert!(said.contains("4 members and strings are there now, 2 had ended already"), "{said}");
+        let client = daemon.connect();
+        let names = ["ms", "never", "seconds", "text"].map(|name| name.as_bytes().to_vec());
+        assert_eq!(client.members("revoked"), names);
+        let end = |member: &str| client.ask(&["PTTL", "revoked", member]);
+        assert_eq!(end("never"), Frame::Integer(-1));
+        for member in ["seconds", "ms", "text"] {
+            assert!(matches!(end(member), Frame::Integer(ms) if ms > 9_000_000_000_000), "{member}");
+        }
+        done(&import("select jti from tokens"));
+        assert!(refused(&import("select token from tokens"), DATA).contains("no such column"));
+        assert!(refused(&import("delete from tokens"), DATA).contains("the query has to select"));
+        let said = refused(&import("select jti, 'soon' from tokens"), DATA);
+        assert!(said.contains("app.db: row 1: the end is neither"), "{said}");
+    }
+}
+
+mod stats {
+    use super::*;
+
+    #[test]
+    fn what_fills_a_file_is_told_beside_its_server() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["SADD", "revoked", "a", "b", "c"]);
+        client.ask(&["SADDEX", "revoked", "1000", "d"]);
+        client.ask(&["SET", "session", "1", "EX", "100000"]);
+        client.ask(&["SREM", "revoked", "a"]);
+        let said = done(&["stats", path(&home.data_file())]);
+        for start in [
+            "file  ",
+            "rows  ",
+            " 0           1           3           1           2",
+            " 0           3",
+            "never",
+        ] {
+            assert!(said.lines().any(|line| line.starts_with(start)), "{start}: {said}");
+        }
+        assert!(said.contains("  revoked\n") && said.contains("ends by day, in UTC"), "{said}");
+    }
+}
+
+#[test]
+fn every_tool_has_help_with_examples_and_exit_codes() {
+    let all = text(&run(&["--help"]).stdout);
+    for tool in ["verify", "check-config", "backup", "restore", "stats", "export", "import"] {
+        let help = done(&[tool, "--help"]);
+        for part in ["Exit codes: 0", "Examples:\n  revoked ", "Usage: revoked "] {
+            assert!(help.contains(part), "{tool} {part}: {help}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(all.lines().any(|line| line.trim_start().starts_with(tool)), "{tool}");
     }
 }

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::Config;
+use crate::tool::export::Form;
+use crate::tool::import::Source;
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,29 @@ pub enum Task {
         backup: PathBuf,
         /// The data file.
         to: PathBuf,
+    },
+    /// To write down what there is in a data file.
+    Export {
+        /// The data file.
+        file: PathBuf,
+        /// As what.
+        form: Form,
+        /// Where to; none for standard output.
+        destination: Option<PathBuf>,
+        /// Whether a file that stands there is replaced.
+        replaces: bool,
+    },
+    /// To tell what fills a data file.
+    Stats {
+        /// The data file.
+        file: PathBuf,
+    },
+    /// To have a server take in what is somewhere else.
+    Import {
+        /// Where it is.
+        source: Source,
+        /// The server's URL.
+        to: String,
     },
 }
 
@@ -134,6 +159,114 @@ pub(super) static TOOLS: &[Tool] = &[
         },
         task: |matches| Some(Task::Restore { backup: path(matches, BACKUP)?, to: path(matches, "to")? }),
     },
+    Tool {
+        name: "stats",
+        command: |command| {
+            let about = "Tell what fills a data file, and how much of that ends when";
+            let more = ", while its server works or not: databases, sets, members, strings, rows that say nothing any more, the \
+                        largest keys, and ends by day. It takes little memory; SQLite sorts in temporary files (in \
+                        SQLITE_TMPDIR, or /var/tmp) of about the data file's size.";
+            let codes = "0 done, 65 the data file is damaged, 74 can't be read";
+            described(command, about, more, codes, &["revoked stats revoked.db"]).arg(file(
+                DATA_FILE,
+                "FILE",
+                "The data file",
+            ))
+        },
+        task: |matches| Some(Task::Stats { file: path(matches, DATA_FILE)? }),
+    },
+    Tool {
+        name: "export",
+        command: |command| {
+            let about = "Write down what there is in a data file, as lines of JSON or as commands";
+            let more = ", while its server works or not. What has ended is left out.\n\n\
+                        A line of JSON has db, key, and member (of a set) or value (of a string); expires_ms, when that ends, \
+                        and key_expires_ms, when the whole set does, in milliseconds since 1970, if they do. What is no UTF-8 \
+                        is in hexadecimal, and its name ends in _hex: key_hex, member_hex, value_hex. revoked import reads \
+                        them.\n\n\
+                        --format resp is for redis-cli --pipe. With --for redis nothing is in it that Redis does not know: \
+                        members have no ends of their own there. None is lost before its time: the key ends with the last \
+                        of them, or never, if one of them never does. A warning says how many these are.\n\n\
+                        It takes little memory; SQLite sorts in temporary files (in SQLITE_TMPDIR, or /var/tmp) of about the \
+                        data file's size.";
+            let codes = "0 done, 65 the data file is damaged, 73 the output is there already or can't be made, 74 reading or \
+                         writing failed";
+            let examples = [
+                "revoked export revoked.db | jq -r 'select(.key == \"revoked\") | .member'",
+                "revoked export revoked.db --output revoked.jsonl",
+                "revoked export revoked.db --format resp | redis-cli -p 6380 --pipe",
+            ];
+            described(command, about, more, codes, &examples)
+                .arg(file(DATA_FILE, "FILE", "The data file"))
+                .arg(word("format", ["json", "resp"], "json", "As lines of JSON, or as commands"))
+                .arg(word("for", ["revoked", "redis"], "revoked", "Whose commands").requires("format"))
+                .arg(option("output", "OUT", "The file to write [default: standard output]"))
+                .arg(switch("force", "Replace OUT if it is there").requires("output"))
+        },
+        task: |matches| {
+            let is =
+                |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|word| word == value);
+            let form = match (is("format", "resp"), is("for", "redis")) {
+                (false, _) => Form::Json,
+                (true, false) => Form::Resp,
+                (true, true) => Form::RespForRedis,
+            };
+            let (file, destination) = (path(matches, DATA_FILE)?, path(matches, "output"));
+            Some(Task::Export { file, form, destination, replaces: matches.get_flag("force") })
+        },
+    },
+    Tool {
+        name: "import",
+        command: |command| {
+            let about = "Have a running server take in lines of JSON, a Redis's keys, or an SQL table";
+            let more = ".\n\n\
+                        Everything is said in absolute terms, so that it may be done again: after an error or an end before \
+                        its time, run it once more. What the server has besides stays. What has ended already is left out.\n\n\
+                        FILE has lines as revoked export writes them; - stands for standard input. An error names the line; \
+                        --from-line goes on there.\n\n\
+                        --from-redis copies sets, strings and ends from a Redis or Valkey that goes on working; keys of other \
+                        types are counted and left out. In the end it shows what both sides have. What is taken back there \
+                        meanwhile stays here: switch writers first, or run it again on an empty server.\n\n\
+                        --from-sql reads an SQLite file. The first column of the query is the member, the second, if there is \
+                        one, its end: null for never, a number for seconds since 1970 (milliseconds from 100000000000 on), or \
+                        a text like 2026-11-24 17:15:00.\n\n\
+                        A URL is redis://user:password@host:port/db, all but the host may be missing; without a db, each key \
+                        keeps its own. The password is better left to the variable REDISCLI_AUTH, which counts where a URL has \
+                        none.";
+            let codes = "0 done, 65 a line or a value is not as it should be, 69 a server can't be reached or refuses, 74 \
+                         reading failed";
+            let examples = [
+                "revoked import revoked.jsonl",
+                "revoked import --from-redis redis://10.0.0.7 --to redis://127.0.0.1:6380",
+                "revoked import --from-sql app.db --query 'select jti, exp from tokens' --key revoked",
+            ];
+            let sources = ["input", "from-redis", "from-sql"];
+            described(command, about, more, codes, &examples)
+                .arg(file("input", "FILE", "Lines of JSON").required(false))
+                .arg(text("from-redis", "URL", "Copy from this Redis or Valkey"))
+                .arg(option("from-sql", "FILE", "Read this SQLite file").requires("query").requires("key"))
+                .arg(text("query", "SQL", "What selects members and their ends").requires("from-sql"))
+                .arg(text("key", "KEY", "The set that they become members of").requires("from-sql"))
+                .arg(text("to", "URL", "The server that takes it in").default_value("redis://127.0.0.1:6379"))
+                .arg(
+                    text("from-line", "N", "Leave out the lines before this one")
+                        .value_parser(clap::value_parser!(u64).range(1..))
+                        .requires("input"),
+                )
+                .group(ArgGroup::new("source").args(sources).required(true))
+        },
+        task: |matches| {
+            let text = |name: &str| matches.get_one::<String>(name).cloned();
+            let source = if let Some(file) = path(matches, "input") {
+                Source::Lines { file, from_line: matches.get_one("from-line").copied().unwrap_or(1) }
+            } else if let Some(url) = text("from-redis") {
+                Source::Redis { url }
+            } else {
+                Source::Sql { file: path(matches, "from-sql")?, query: text("query")?, key: text("key")? }
+            };
+            Some(Task::Import { source, to: text("to")? })
+        },
+    },
 ];
 
 const DESTINATION: &str = "destination";
@@ -163,6 +296,21 @@ fn data_file(name: &'static str, help: &'static str) -> Arg {
         .value_parser(ValueParser::path_buf())
         .default_value("revoked.db")
         .help(help)
+}
+
+/// An option that names a file.
+fn option(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).value_parser(ValueParser::path_buf()).help(help)
+}
+
+/// An option with a text.
+fn text(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).help(help)
+}
+
+/// An option with one of two words.
+fn word(name: &'static str, words: [&'static str; 2], default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_parser(words).default_value(default).help(help)
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {

@@ -5,9 +5,16 @@ pub use self::error::Error;
 pub use self::output::abandon;
 
 pub mod backup;
+mod client;
 mod error;
+pub mod export;
+mod from_redis;
+mod from_sql;
+pub mod import;
 mod output;
 mod progress;
+mod record;
 pub mod restore;
+pub mod stats;
 mod time;
 pub mod verify;

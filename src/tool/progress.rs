@@ -32,6 +32,15 @@ pub(super) struct Counter {
 }
 
 impl Counter {
+    pub(super) fn add(&self, count: u64) {
+        self.done.fetch_add(count, Relaxed);
+    }
+
+    /// There are so many more to come.
+    pub(super) fn expect(&self, count: u64) {
+        self.of.fetch_add(count, Relaxed);
+    }
+
     pub(super) fn set(&self, done: u64, of: u64) {
         self.done.store(done, Relaxed);
         self.of.store(of, Relaxed);
