@@ -74,6 +74,7 @@ fn run_tool(task: Task) -> Result<String, Failure> {
         Task::Export { file, form, destination, replaces } => {
             tool::export::run(&file, form, destination.as_deref(), replaces)
         }
+        Task::Compact { file } => tool::compact::run(&file),
         Task::Stats { file } => tool::stats::run(&file),
         Task::Import { source, to } => tool::import::run(&source, &to),
         Task::Restore { backup, to } => tool::restore::run(&backup, &to),

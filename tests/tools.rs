@@ -247,7 +247,7 @@ mod backup {
 
     #[test]
     fn a_reader_that_keeps_its_moment_keeps_nobody_from_writing() {
-        let home = Home::new();
+        let home = Home::in_memory(&[]);
         let daemon = home.start();
         let client = daemon.connect();
         client.ask(&["SADD", "k", "first"]);
@@ -690,6 +690,36 @@ mod import {
     }
 }
 
+mod compact {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_vain_is_taken_out_of_a_file_that_nobody_has() {
+        let home = Home::in_memory(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        let change = |command: &str, count: usize| {
+            let line = |n| vec![command.to_owned(), "k".to_owned(), format!("{n:0>40}")];
+            client.ask_all(&(0..count).map(line).collect::<Vec<_>>());
+        };
+        change("SADD", 20_000);
+        change("SREM", 19_990);
+        let file = path(&home.data_file()).to_owned();
+        let said = refused(&["compact", &file], IN_USE);
+        assert!(said.contains(&daemon.pid().to_string()), "{said}");
+        let members = client.members("k");
+        daemon.kill();
+        let said = done(&["compact", &file]);
+        let rows = |before: &str| -> usize {
+            said.split(before).nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+        };
+        assert!((10..40).contains(&rows("revoked.db: ")) && rows(", of ") > 39_990, "{said}");
+        assert!(done(&["verify", &file]).contains("members     10"));
+        assert_eq!(home.start().connect().members("k"), members);
+        assert!(refused(&["compact", path(&home.path("none"))], IO).contains("there is no such file"));
+    }
+}
+
 mod stats {
     use super::*;
 
@@ -719,7 +749,7 @@ mod stats {
 #[test]
 fn every_tool_has_help_with_examples_and_exit_codes() {
     let all = text(&run(&["--help"]).stdout);
-    for tool in ["verify", "check-config", "backup", "restore", "stats", "export", "import"] {
+    for tool in ["verify", "check-config", "backup", "restore", "compact", "stats", "export", "import"] {
         let help = done(&[tool, "--help"]);
         for part in ["Exit codes: 0", "Examples:\n  revoked ", "Usage: revoked "] {
             assert!(help.contains(part), "{tool} {part}: {help}");

@@ -52,6 +52,11 @@ pub enum Task {
         /// Whether a file that stands there is replaced.
         replaces: bool,
     },
+    /// To take out of a data file what it says in vain.
+    Compact {
+        /// The data file.
+        file: PathBuf,
+    },
     /// To tell what fills a data file.
     Stats {
         /// The data file.
@@ -158,6 +163,22 @@ pub(super) static TOOLS: &[Tool] = &[
                 .arg(data_file("to", "The data file"))
         },
         task: |matches| Some(Task::Restore { backup: path(matches, BACKUP)?, to: path(matches, "to")? }),
+    },
+    Tool {
+        name: "compact",
+        command: |command| {
+            let about = "Take out of a data file what it says in vain, and give the room back";
+            let more = ". The server must be stopped; one that runs does this by itself, and on BGREWRITEAOF at once. Wherever it \
+                        ends before its time, the file says what it said before. It takes as much memory as to serve the file.";
+            let codes =
+                "0 done, 65 the data file is damaged, 74 reading or writing failed, 75 a server uses it";
+            described(command, about, more, codes, &["revoked compact revoked.db"]).arg(file(
+                DATA_FILE,
+                "FILE",
+                "The data file",
+            ))
+        },
+        task: |matches| Some(Task::Compact { file: path(matches, DATA_FILE)? }),
     },
     Tool {
         name: "stats",

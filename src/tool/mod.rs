@@ -6,6 +6,7 @@ pub use self::output::abandon;
 
 pub mod backup;
 mod client;
+pub mod compact;
 mod error;
 pub mod export;
 mod from_redis;
