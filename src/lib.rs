@@ -50,7 +50,8 @@
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
-//! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
+//! filling the log. [`tool`] is what the program does besides serving: files are copied beside their daemon in
+//! `journal/backup.rs`, and read in little memory in `journal/present.rs`. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
 //!

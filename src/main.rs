@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use revoked::command::About;
-use revoked::config::{self, Config, Logformat, Loglevel, Task};
+use revoked::config::{self, Config, Logformat, Loglevel, Task, Tool};
 use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::memory;
 use revoked::server::{self, Options};
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
     let config = match config::task(std::env::args_os(), std::env::vars_os(), &version) {
         Ok(Task::Serve(config)) => *config,
-        Ok(task) => return end(run_tool(task)),
+        Ok(Task::Tool(tool)) => return end(use_tool(tool)),
         Err(config::Error::Help(text) | config::Error::Version(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -64,20 +64,19 @@ fn main() -> ExitCode {
 }
 
 /// Does what a subcommand is for. Returns what there is to print.
-fn run_tool(task: Task) -> Result<String, Failure> {
+fn use_tool(tool: Tool) -> Result<String, Failure> {
     clean_up_when_told_to_end();
-    let outcome = match task {
-        Task::Serve(_) => Ok(String::new()),
-        Task::Verify { file } => tool::verify::run(&file),
-        Task::CheckConfig { file } => return check(&file),
-        Task::Backup { from, destination, replaces } => tool::backup::run(&from, &destination, replaces),
-        Task::Export { file, form, destination, replaces } => {
+    let outcome = match tool {
+        Tool::Verify { file } => tool::verify::run(&file),
+        Tool::CheckConfig { file } => return check(&file),
+        Tool::Backup { from, destination, replaces } => tool::backup::run(&from, &destination, replaces),
+        Tool::Export { file, form, destination, replaces } => {
             tool::export::run(&file, form, destination.as_deref(), replaces)
         }
-        Task::Compact { file } => tool::compact::run(&file),
-        Task::Stats { file } => tool::stats::run(&file),
-        Task::Import { source, to } => tool::import::run(&source, &to),
-        Task::Restore { backup, to } => tool::restore::run(&backup, &to),
+        Tool::Compact { file } => tool::compact::run(&file),
+        Tool::Stats { file } => tool::stats::run(&file),
+        Tool::Import { source, to } => tool::import::run(&source, &to),
+        Tool::Restore { backup, to } => tool::restore::run(&backup, &to),
     };
     outcome.map_err(|error| {
         let code = match &error {

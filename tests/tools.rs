@@ -188,6 +188,11 @@ mod backup {
         assert_eq!(fs::read(&copy).unwrap(), b"precious");
         done(&["backup", &copy, "--from", &file, "--force"]);
         done(&["verify", &copy]);
+        for tool in
+            [["backup", &file, "--from", &file, "--force"], ["export", &file, "--output", &file, "--force"]]
+        {
+            assert!(refused(&tool, CANT_CREATE).contains("revoked.db can't be replaced"));
+        }
     }
 
     #[test]
@@ -323,6 +328,18 @@ mod restore {
         assert_eq!(members(&home.start().connect()), ["old-member"]);
     }
 
+    /// The note is what stands there between the steps, and is not taken for a data file, nor for nothing.
+    #[test]
+    fn one_that_did_not_come_to_its_end_is_refused_at_the_start_and_done_again() {
+        let (home, backup, file) = changed();
+        fs::remove_file(home.write_ahead_log()).unwrap();
+        fs::write(&file, "revoked restore did not come to its end here.\n").unwrap();
+        let ended = home.run(&[]);
+        assert_eq!(ended.status.code(), Some(DATA), "{}", text(&ended.stderr));
+        done(&["restore", &backup, "--to", &file]);
+        assert_eq!(members(&home.start().connect()), ["old-member"]);
+    }
+
     #[test]
     fn a_file_in_use_is_refused_and_a_damaged_backup_too() {
         let (home, backup, file) = changed();
@@ -339,7 +356,7 @@ mod restore {
         assert!(refused(&["restore", &backup, "--to", &file], DATA).contains("backup.db is damaged"));
         assert_eq!(fs::read(&file).unwrap(), before);
         assert_eq!(names(&home.path(""), ".").len(), 0);
-        assert!(refused(&["restore", &file, "--to", &file], DATA).contains("its own place"));
+        assert!(refused(&["restore", &file, "--to", &file], CANT_CREATE).contains("can't be replaced"));
     }
 }
 

@@ -25,11 +25,11 @@ use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 
 use self::rows::{FIXED, ROWS, Row};
-use self::task::{TOOLS, Tool};
+use self::task::{SUBCOMMANDS, Subcommand};
 
 pub use self::hooks::Hooks;
 pub use self::live::Live;
-pub use self::task::Task;
+pub use self::task::{Task, Tool};
 
 mod hooks;
 mod live;
@@ -155,9 +155,9 @@ pub fn task(
 ) -> Result<Task, Error> {
     let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
     if let Some((name, matches)) = matches.subcommand()
-        && let Some(task) = Tool::find(name).and_then(|tool| tool.task(matches))
+        && let Some(tool) = Subcommand::find(name).and_then(|subcommand| subcommand.tool(matches))
     {
-        return Ok(task);
+        return Ok(Task::Tool(tool));
     }
     from_matches(&matches, environment).map(|config| Task::Serve(Box::new(config)))
 }
@@ -219,7 +219,7 @@ pub fn command(version: &str) -> Command {
         .args(ROWS.iter().map(Row::flag))
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
-        .subcommands(TOOLS.iter().map(Tool::command))
+        .subcommands(SUBCOMMANDS.iter().map(Subcommand::command))
 }
 
 /// The text of `config.example.toml`: every option with its default, commented out.
@@ -647,7 +647,7 @@ fn usage_error(error: &clap::Error) -> Error {
         }
         // A word behind the configuration file, which clap takes for a subcommand.
         (ErrorKind::ArgumentConflict, _) => match error.get(ContextKind::InvalidSubcommand) {
-            Some(ContextValue::String(word)) if Tool::find(word).is_none() => {
+            Some(ContextValue::String(word)) if Subcommand::find(word).is_none() => {
                 Place::Flag.error(word, "there can be no more than one configuration file")
             }
             _ => first_line(&text),

@@ -15,6 +15,13 @@ use crate::tool::import::Source;
 pub enum Task {
     /// To serve.
     Serve(Box<Config>),
+    /// To do something else.
+    Tool(Tool),
+}
+
+/// What a subcommand is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tool {
     /// To look at a data file.
     Verify {
         /// The data file.
@@ -71,16 +78,16 @@ pub enum Task {
     },
 }
 
-/// A tool, and how its arguments become a task.
-pub(super) struct Tool {
+/// A subcommand, and what its arguments ask for.
+pub(super) struct Subcommand {
     pub(super) name: &'static str,
     command: fn(Command) -> Command,
-    task: fn(&ArgMatches) -> Option<Task>,
+    tool: fn(&ArgMatches) -> Option<Tool>,
 }
 
-impl Tool {
+impl Subcommand {
     pub(super) fn find(name: &str) -> Option<&'static Self> {
-        TOOLS.iter().find(|tool| tool.name == name)
+        SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name)
     }
 
     /// Its arguments and help.
@@ -89,14 +96,14 @@ impl Tool {
     }
 
     /// What it was asked to do. None, if a required argument is missing, which clap does not let through.
-    pub(super) fn task(&self, matches: &ArgMatches) -> Option<Task> {
-        (self.task)(matches)
+    pub(super) fn tool(&self, matches: &ArgMatches) -> Option<Tool> {
+        (self.tool)(matches)
     }
 }
 
 /// The tools, in the order in which they are listed.
-pub(super) static TOOLS: &[Tool] = &[
-    Tool {
+pub(super) static SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
         name: "verify",
         command: |command| {
             let about = "Check a data file in full, and leave it as it is";
@@ -110,9 +117,9 @@ pub(super) static TOOLS: &[Tool] = &[
                 "The data file, revoked.db for example",
             ))
         },
-        task: |matches| Some(Task::Verify { file: path(matches, DATA_FILE)? }),
+        tool: |matches| Some(Tool::Verify { file: path(matches, DATA_FILE)? }),
     },
-    Tool {
+    Subcommand {
         name: "check-config",
         command: |command| {
             let about = "Check a configuration file, and name every fault with its line";
@@ -122,9 +129,9 @@ pub(super) static TOOLS: &[Tool] = &[
             described(command, about, more, codes, &["revoked check-config /etc/revoked/revoked.toml"])
                 .arg(file(CONFIG_FILE, "FILE", "The configuration file"))
         },
-        task: |matches| Some(Task::CheckConfig { file: path(matches, CONFIG_FILE)? }),
+        tool: |matches| Some(Tool::CheckConfig { file: path(matches, CONFIG_FILE)? }),
     },
-    Tool {
+    Subcommand {
         name: "backup",
         command: |command| {
             let about = "Copy a data file as it is at one moment, while its server works";
@@ -142,15 +149,15 @@ pub(super) static TOOLS: &[Tool] = &[
                 .arg(data_file("from", "The data file"))
                 .arg(switch("force", "Replace DEST if it is there"))
         },
-        task: |matches| {
-            Some(Task::Backup {
+        tool: |matches| {
+            Some(Tool::Backup {
                 from: path(matches, "from")?,
                 destination: path(matches, DESTINATION)?,
                 replaces: matches.get_flag("force"),
             })
         },
     },
-    Tool {
+    Subcommand {
         name: "restore",
         command: |command| {
             let about = "Check a backup, and put a copy of it in a data file's place";
@@ -162,9 +169,9 @@ pub(super) static TOOLS: &[Tool] = &[
                 .arg(file(BACKUP, "BACKUP", "The backup"))
                 .arg(data_file("to", "The data file"))
         },
-        task: |matches| Some(Task::Restore { backup: path(matches, BACKUP)?, to: path(matches, "to")? }),
+        tool: |matches| Some(Tool::Restore { backup: path(matches, BACKUP)?, to: path(matches, "to")? }),
     },
-    Tool {
+    Subcommand {
         name: "compact",
         command: |command| {
             let about = "Take out of a data file what it says in vain, and give the room back";
@@ -178,9 +185,9 @@ pub(super) static TOOLS: &[Tool] = &[
                 "The data file",
             ))
         },
-        task: |matches| Some(Task::Compact { file: path(matches, DATA_FILE)? }),
+        tool: |matches| Some(Tool::Compact { file: path(matches, DATA_FILE)? }),
     },
-    Tool {
+    Subcommand {
         name: "stats",
         command: |command| {
             let about = "Tell what fills a data file, and how much of that ends when";
@@ -194,9 +201,9 @@ pub(super) static TOOLS: &[Tool] = &[
                 "The data file",
             ))
         },
-        task: |matches| Some(Task::Stats { file: path(matches, DATA_FILE)? }),
+        tool: |matches| Some(Tool::Stats { file: path(matches, DATA_FILE)? }),
     },
-    Tool {
+    Subcommand {
         name: "export",
         command: |command| {
             let about = "Write down what there is in a data file, as lines of JSON or as commands";
@@ -224,7 +231,7 @@ pub(super) static TOOLS: &[Tool] = &[
                 .arg(option("output", "OUT", "The file to write [default: standard output]"))
                 .arg(switch("force", "Replace OUT if it is there").requires("output"))
         },
-        task: |matches| {
+        tool: |matches| {
             let is =
                 |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|word| word == value);
             let form = match (is("format", "resp"), is("for", "redis")) {
@@ -233,10 +240,10 @@ pub(super) static TOOLS: &[Tool] = &[
                 (true, true) => Form::RespForRedis,
             };
             let (file, destination) = (path(matches, DATA_FILE)?, path(matches, "output"));
-            Some(Task::Export { file, form, destination, replaces: matches.get_flag("force") })
+            Some(Tool::Export { file, form, destination, replaces: matches.get_flag("force") })
         },
     },
-    Tool {
+    Subcommand {
         name: "import",
         command: |command| {
             let about = "Have a running server take in lines of JSON, a Redis's keys, or an SQL table";
@@ -276,7 +283,7 @@ pub(super) static TOOLS: &[Tool] = &[
                 )
                 .group(ArgGroup::new("source").args(sources).required(true))
         },
-        task: |matches| {
+        tool: |matches| {
             let text = |name: &str| matches.get_one::<String>(name).cloned();
             let source = if let Some(file) = path(matches, "input") {
                 Source::Lines { file, from_line: matches.get_one("from-line").copied().unwrap_or(1) }
@@ -285,7 +292,7 @@ pub(super) static TOOLS: &[Tool] = &[
             } else {
                 Source::Sql { file: path(matches, "from-sql")?, query: text("query")?, key: text("key")? }
             };
-            Some(Task::Import { source, to: text("to")? })
+            Some(Tool::Import { source, to: text("to")? })
         },
     },
 ];

@@ -54,11 +54,17 @@ pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
         let what = if path.exists() { "there is nothing in it" } else { "there is no such file" };
         return Err(OpenError::io(&path, &io::Error::new(io::ErrorKind::NotFound, what)));
     }
-    match Lock::share(&path) {
-        // Nobody writes it: what SQLite would drop of its log must be no more than a power cut may tear.
-        Ok(lock) => read_log(&path, lock.as_ref().and_then(Lock::weakest)).map(drop)?,
-        Err(OpenError::Held { .. }) => {}
-        Err(error) => return Err(error),
+    let is_held = |lock: &Result<_, _>| matches!(lock, Err(OpenError::Held { .. }));
+    let lock = Lock::share(&path);
+    if is_held(&lock) {
+        return Ok(path);
+    }
+    // Nobody writes it: what SQLite would drop of its log must be no more than a power cut may tear. Whoever wants to
+    // begin to is not kept from it; then the log is no matter of ours.
+    let weakest = lock?.as_ref().and_then(Lock::weakest);
+    match read_log(&path, weakest) {
+        Err(error) if !is_held(&Lock::share(&path)) => return Err(error),
+        _ => {}
     }
     Ok(path)
 }

@@ -16,7 +16,7 @@ use crate::stats::now_ms;
 /// If the file can't be read, or the copy not be written: nothing is left of it then.
 pub fn run(from: &Path, destination: &Path, replaces: bool) -> Result<String, Error> {
     let destination = if destination.is_dir() { named_in(destination, from) } else { destination.into() };
-    let output = Output::create(&destination, replaces)?;
+    let output = Output::create(&destination, replaces, from)?;
     copy_into(from, &output)?;
     let rows = check(&output)?;
     output.allow_as(from)?;
@@ -33,7 +33,7 @@ pub fn run(from: &Path, destination: &Path, replaces: bool) -> Result<String, Er
 pub(super) fn copy_into(from: &Path, output: &Output) -> Result<(), Error> {
     let pages = Counter::default();
     let copied = progress::show(
-        || pages.state("of the pages copied"),
+        || pages.state("pages copied"),
         || copy(from, output.path(), |done, of| pages.set(done, of)),
     );
     copied.map_err(|error| match error {
@@ -46,7 +46,7 @@ pub(super) fn copy_into(from: &Path, output: &Output) -> Result<(), Error> {
 pub(super) fn check(output: &Output) -> Result<u64, Error> {
     let rows = Counter::default();
     let checked = progress::show(
-        || rows.state("of the rows checked"),
+        || rows.state("rows checked"),
         || check_copy(output.path(), |done, of| rows.set(done, of)),
     );
     checked.map_err(|error| output.failed(format_args!("the copy is not sound: {error}")))

@@ -38,7 +38,7 @@ pub fn run(file: &Path, form: Form, destination: Option<&Path>, replaces: bool) 
         warn(ends_left_out);
         return Ok(String::new());
     };
-    let output = Output::create(destination, replaces)?;
+    let output = Output::create(destination, replaces, file)?;
     let opened = OpenOptions::new().write(true).open(output.path()).map_err(|error| output.failed(error))?;
     let ends_left_out = write(file, form, opened, |why| output.failed(why))?;
     output.allow_as(file)?;
@@ -54,7 +54,7 @@ fn write(file: &Path, form: Form, out: impl Write, failed: impl Fn(String) -> Er
         Form::RespForRedis => Dialect::Redis,
     });
     let rows = Counter::default();
-    let look = || rows.state("of the rows exported");
+    let look = || rows.state("rows exported");
     let read = progress::show(look, || {
         read_present(
             file,

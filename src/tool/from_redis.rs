@@ -57,7 +57,7 @@ pub(super) fn run(from: &Url, to: &Url) -> Result<String, Error> {
     };
     let keys = Counter::default();
     progress::show(
-        || keys.state("of the keys copied"),
+        || keys.state("keys copied"),
         || {
             let databases = match from.database {
                 Some(database) => vec![database],

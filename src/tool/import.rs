@@ -121,7 +121,7 @@ fn lines(file: &Path, from_line: u64, url: &Url) -> Result<String, Error> {
     let read = Counter::default();
     read.set(0, bytes);
     let outcome = progress::show(
-        || read.state("of the bytes imported"),
+        || read.state("bytes imported"),
         || read_lines(file, input, from_line, &mut target, &read),
     );
     outcome.map_err(|error| match error {

@@ -23,8 +23,12 @@ pub(super) struct Output {
 
 impl Output {
     /// Begins a file that is to stand at `destination`, which only its owner can read for now. One that stands there
-    /// already is an error, unless it is to be replaced.
-    pub(super) fn create(destination: &Path, replaces: bool) -> Result<Self, Error> {
+    /// already is an error, unless it is to be replaced, and is not the one that this is made `of`.
+    pub(super) fn create(destination: &Path, replaces: bool, of: &Path) -> Result<Self, Error> {
+        if fs::canonicalize(destination).is_ok_and(|path| fs::canonicalize(of).is_ok_and(|of| path == of)) {
+            let what = "can't be replaced by what is made of it; choose another name";
+            return Err(Error::Output(format!("{} {what}", destination.display())));
+        }
         let name = destination.file_name().ok_or_else(|| {
             Error::Output(format!("{}: that is not the name of a file", destination.display()))
         })?;

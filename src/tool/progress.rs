@@ -47,7 +47,11 @@ impl Counter {
     }
 
     pub(super) fn state(&self, what: &'static str) -> State {
-        State { what, done: self.done.load(Relaxed), of: self.of.load(Relaxed) }
+        match (self.done.load(Relaxed), self.of.load(Relaxed)) {
+            // SQLite sorts before it hands out the first.
+            (0, 0) => State { what: "reading", done: 0, of: 0 },
+            (done, of) => State { what, done, of },
+        }
     }
 }
 
@@ -78,7 +82,7 @@ fn draw(look: impl Fn() -> State, ended: &mpsc::Receiver<()>) {
     }
 }
 
-/// `[#####.....] 50 % pages, 3 s left`
+/// `[#####.....]  50 % of 1000 rows, 3 s left`
 fn line(state: &State, elapsed: Duration) -> String {
     let State { what, done, of } = *state;
     if of == 0 {
@@ -94,7 +98,7 @@ fn line(state: &State, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64() * (of - done) as f64 / done as f64;
         format!(", {seconds:.0} s left")
     };
-    format!("[{bar}] {:>3} % {what}{left}", 100 * done / of)
+    format!("[{bar}] {:>3} % of {of} {what}{left}", 100 * done / of)
 }
 
 #[cfg(test)]
@@ -106,8 +110,11 @@ mod tests {
         let shown = |done, of| line(&State { what: "rows", done, of }, Duration::from_secs(10));
         assert_eq!(shown(0, 0), "rows, 10 s");
         assert_eq!(shown(7, 0), "7 rows, 10 s");
-        assert_eq!(shown(0, 10), format!("[{}]   0 % rows", ".".repeat(30)));
-        assert_eq!(shown(5, 10), format!("[{}{}]  50 % rows, 10 s left", "#".repeat(15), ".".repeat(15)));
-        assert_eq!(shown(11, 10), format!("[{}] 100 % rows, 0 s left", "#".repeat(30)));
+        assert_eq!(shown(0, 10), format!("[{}]   0 % of 10 rows", ".".repeat(30)));
+        assert_eq!(
+            shown(5, 10),
+            format!("[{}{}]  50 % of 10 rows, 10 s left", "#".repeat(15), ".".repeat(15))
+        );
+        assert_eq!(shown(11, 10), format!("[{}] 100 % of 10 rows, 0 s left", "#".repeat(30)));
     }
 }

@@ -24,14 +24,11 @@ pub fn run(backup: &Path, to: &Path) -> Result<String, Error> {
     if !had_lock {
         give_away(&claim.lock_path(), &owned_as);
     }
-    if fs::canonicalize(backup).is_ok_and(|backup| backup == to) {
-        return Err(Error::Input(format!("{} can't take its own place", to.display())));
-    }
+    let output = Output::create(to, true, backup)?;
     let progress = Progress::default();
     let summary =
         super::progress::show(|| verify::look(&progress), || crate::journal::verify(backup, &progress))?;
 
-    let output = Output::create(to, true)?;
     backup::copy_into(backup, &output)?;
     backup::check(&output)?;
     output.allow_as(if to.is_file() { to } else { backup })?;

@@ -17,7 +17,7 @@ const KEYS_SHOWN: usize = 10;
 const DAYS_COUNTED: i64 = 3660;
 
 /// Most bars of the chart, and the characters of the longest.
-const BARS: i64 = 30;
+const BARS: i64 = 31;
 const BAR_CHARACTERS: u64 = 40;
 
 /// Most characters of a key that are shown.
@@ -65,7 +65,7 @@ pub fn run(file: &Path) -> Result<String, Error> {
     let mut tally = Tally { today: time::day_of(now_ms), ..Tally::default() };
     let counter = Counter::default();
     let read = progress::show(
-        || counter.state("of the rows counted"),
+        || counter.state("rows counted"),
         || {
             read_present(
                 file,

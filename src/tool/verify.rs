@@ -24,7 +24,7 @@ pub(super) fn look(progress: &Progress) -> State {
     match progress.stage() {
         Stage::Log => State { what: "reading the write-ahead log", done: 0, of: 0 },
         Stage::Pages => State { what: "checking the pages", done: 0, of: 0 },
-        Stage::Rows { read, of } => State { what: "of the rows checked", done: read, of },
+        Stage::Rows { read, of } => State { what: "rows checked", done: read, of },
     }
 }
 
