@@ -546,7 +546,12 @@ pub fn faults_in(path: &Path) -> Vec<Error> {
 }
 
 fn from_file(path: &Path) -> Result<Vec<Setting>, Error> {
-    settings_in(path, &read_file(path)?)
+    let toml = read_file(path).map_err(|error| match Subcommand::nearest(path) {
+        // A mistyped subcommand is taken for a file.
+        Some(meant) if !path.exists() => Error::invalid(format!("{error}; did you mean revoked {meant}?")),
+        _ => error,
+    })?;
+    settings_in(path, &toml)
 }
 
 fn read_file(path: &Path) -> Result<String, Error> {
@@ -640,7 +645,8 @@ fn usage_error(error: &clap::Error) -> Error {
             Place::Flag.unknown(argument)
         }
         (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) => {
-            Place::Flag.error(argument, "there can be no more than one configuration file")
+            let problem = "there can be no more than one configuration file; revoked --help lists the tools";
+            Place::Flag.error(argument, problem)
         }
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             Error::invalid(format!("{} is missing", missing.join(" ")))
@@ -854,6 +860,7 @@ mod tests {
         assert!(error(read(&["--port", "1", "--port", "2"], &[])).contains("--port"));
         assert!(error(read(&["no-such.toml"], &[])).starts_with("no-such.toml: can't be read: "));
         assert!(error(read(&["a", "b"], &[])).starts_with("b: there can be no more than one"));
+        assert!(error(read(&["bakup"], &[])).ends_with("; did you mean revoked backup?"));
         assert_eq!(read(&["--version"], &[]), Err(Error::Version("revoked 0.0.0\n".to_owned())));
         assert!(matches!(read(&["--help"], &[]), Err(Error::Help(_))));
     }

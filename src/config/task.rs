@@ -1,7 +1,7 @@
 //! What the program is asked to do: to serve, or one of the tools, a subcommand each. Here are their arguments and what
 //! `--help` says of them; what they do is in `tool`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
@@ -88,6 +88,14 @@ pub(super) struct Subcommand {
 impl Subcommand {
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name)
+    }
+
+    /// The name that this one may be meant to be.
+    pub(super) fn nearest(written: &Path) -> Option<&'static str> {
+        let written = written.to_str()?;
+        let likeness = |name: &str| strsim::jaro_winkler(name, written);
+        let names = SUBCOMMANDS.iter().map(|subcommand| subcommand.name);
+        names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8)
     }
 
     /// Its arguments and help.
