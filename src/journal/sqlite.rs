@@ -1,5 +1,5 @@
-//! The journal's file: opened, locked, read, appended to, checkpointed. What its rows say is read in `rows.rs`; nothing
-//! else knows SQLite.
+//! The journal's file: opened, locked, read, appended to, checkpointed. What its rows say is read in `rows.rs`; beside a
+//! daemon it is copied in `backup.rs`, and read in `present.rs`; nothing else knows SQLite.
 //!
 //! A row for each effect, appended in transactions; `schema.sql` beside this file is the format. A file's header
 //! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
