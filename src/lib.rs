@@ -51,7 +51,8 @@
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`slowlog`] and [`latency`] what took long, [`procfs`] what the kernel says of the process; [`metrics`] tells Prometheus; [`glob`] matches patterns, and [`seldom`] keeps clients from
-//! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
+//! filling the log. [`tool`] is what the program does besides serving: files are copied beside their daemon in
+//! `journal/backup.rs`, and read in little memory in `journal/present.rs`. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
 //!
@@ -77,11 +78,11 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`connection`]; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`, `resp`, `stats`; `server` → [`connection`]; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
-//! the types of its options; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
+//! the types of its options and of the tools' arguments; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
 //! SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
 use revoked::command::About;
-use revoked::config::{self, Config, Logformat, Loglevel, Task};
+use revoked::config::{self, Config, Logformat, Loglevel, Task, Tool};
 use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::memory;
 use revoked::server::{self, Options};
@@ -28,6 +29,7 @@ mod exit {
     pub(crate) const DATA: u8 = 65;
     pub(crate) const UNAVAILABLE: u8 = 69;
     pub(crate) const SYSTEM: u8 = 71;
+    pub(crate) const CANT_CREATE: u8 = 73;
     pub(crate) const IO: u8 = 74;
     pub(crate) const IN_USE: u8 = 75;
     pub(crate) const CONFIG: u8 = 78;
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     let version = format!("{} (SQLite {})", env!("CARGO_PKG_VERSION"), sqlite_version());
     let config = match config::task(std::env::args_os(), std::env::vars_os(), &version) {
         Ok(Task::Serve(config)) => *config,
-        Ok(Task::Verify { file }) => return print(tool::verify::run(&file)),
+        Ok(Task::Tool(tool)) => return end(use_tool(tool)),
         Err(config::Error::Help(text) | config::Error::Version(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -61,15 +63,70 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does what a subcommand is for. Returns what there is to print.
+fn use_tool(tool: Tool) -> Result<String, Failure> {
+    clean_up_when_told_to_end();
+    let outcome = match tool {
+        Tool::Verify { file } => tool::verify::run(&file),
+        Tool::CheckConfig { file } => return check(&file),
+        Tool::Backup { from, destination, replaces } => tool::backup::run(&from, &destination, replaces),
+        Tool::Export { file, form, destination, replaces } => {
+            tool::export::run(&file, form, destination.as_deref(), replaces)
+        }
+        Tool::Compact { file } => tool::compact::run(&file),
+        Tool::Stats { file } => tool::stats::run(&file),
+        Tool::Import { source, to } => tool::import::run(&source, &to),
+        Tool::Restore { backup, to } => tool::restore::run(&backup, &to),
+    };
+    outcome.map_err(|error| {
+        let code = match &error {
+            tool::Error::File(error) => return unusable(error),
+            tool::Error::Input(_) => exit::DATA,
+            tool::Error::Server(_) => exit::UNAVAILABLE,
+            tool::Error::Output(_) => exit::CANT_CREATE,
+            tool::Error::Io(_) => exit::IO,
+        };
+        Failure(code, error.to_string())
+    })
+}
+
+/// At SIGTERM or SIGINT, a tool leaves nothing half-written behind. Where the system has no thread for that, it may.
+fn clean_up_when_told_to_end() {
+    let wait = || {
+        let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).ok()?;
+            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+            tokio::select! {
+                _ = terminate.recv() => {},
+                _ = interrupt.recv() => {},
+            }
+            tool::abandon();
+            eprintln!("revoked: told to end before it was done");
+            std::process::exit(i32::from(exit::SYSTEM));
+        })
+    };
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(move || -> Option<()> { wait() });
+}
+
+/// Looks at a configuration file. Whatever is wrong is an error of its own, on a line of its own.
+fn check(file: &Path) -> Result<String, Failure> {
+    let faults = config::faults_in(file);
+    if faults.is_empty() {
+        return Ok(format!("{} is right.\n", file.display()));
+    }
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    Err(Failure(exit::CONFIG, lines.join("\nrevoked: ")))
+}
+
 /// Ends a subcommand.
-fn print(outcome: Result<String, OpenError>) -> ExitCode {
+fn end(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let Failure(code, why) = unusable(&error);
+        Err(Failure(code, why)) => {
             eprintln!("revoked: {why}");
             ExitCode::from(code)
         }

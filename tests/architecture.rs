@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["config", "tool", "server", "journal", "command", "memory"]),
-    ("tool", &["journal"]),
     (
         "server",
         &[
@@ -34,7 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", &["command", "pubsub", "stats", "memory", "procfs", "limits"]),
-    ("config", &["settings", "pubsub", "outbox", "reply", "limits"]),
+    ("config", &["tool", "settings", "pubsub", "outbox", "reply", "limits"]),
+    ("tool", &["journal", "resp", "stats", "expiry"]),
     (
         "connection",
         &[
@@ -74,18 +74,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reply", &["limits"]),
 ];
 
-/// A crate, and the only place that may name it.
-const KNOWN_ONLY_TO: &[(&str, &str)] = &[
-    ("rusqlite", "src/journal/"),
-    ("redis_protocol", "src/resp/encode.rs"),
-    ("clap", "src/config/"),
-    ("rustc_apfloat", "src/command/float.rs"),
-    ("toml", "src/config/"),
-    ("toml_edit", "src/config/rewrite.rs"),
-    ("sha2", "src/command/acl.rs"),
-    ("tracing_subscriber", "src/main.rs"),
-    ("prometheus_client", "src/metrics/"),
-    ("hyper", "src/metrics/http.rs"),
+/// A crate, and the only places that may name it.
+const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
+    // The second reads files of other programs, which the journal knows nothing of.
+    ("rusqlite", &["src/journal/", "src/tool/from_sql.rs"]),
+    ("redis_protocol", &["src/resp/encode.rs"]),
+    ("clap", &["src/config/"]),
+    ("rustc_apfloat", &["src/command/float.rs"]),
+    ("serde_json", &["src/tool/record.rs"]),
+    ("toml", &["src/config/"]),
+    ("toml_edit", &["src/config/rewrite.rs"]),
+    ("sha2", &["src/command/acl.rs"]),
+    ("tracing_subscriber", &["src/main.rs"]),
+    ("prometheus_client", &["src/metrics/"]),
+    ("hyper", &["src/metrics/http.rs"]),
 ];
 
 /// A module, and crates that it must not name.
@@ -131,8 +133,8 @@ fn the_rules_themselves_run_one_way() {
 #[test]
 fn a_library_is_known_to_one_place() {
     for file in sources() {
-        for (library, place) in KNOWN_ONLY_TO {
-            let is_there = file.path.starts_with(place);
+        for (library, places) in KNOWN_ONLY_TO {
+            let is_there = places.iter().any(|place| file.path.starts_with(place));
             assert!(is_there || !file.names(library), "{} names {library}", file.path.display());
         }
     }

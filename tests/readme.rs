@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Mutex;
 
 use revoked::command::{Argument, ArgumentKind, Group, Run, Spec, commands};
 
@@ -16,12 +17,34 @@ const END: &str = "<!-- end of commands -->";
 
 #[test]
 fn the_table_of_commands_is_up_to_date() {
+    hold(BEGIN, &table(), END);
+}
+
+const TOOLS_BEGIN: &str = "<!-- tools: generated from the help; UPDATE=1 cargo test --test readme -->\n";
+const TOOLS_END: &str = "<!-- end of tools -->";
+
+#[test]
+fn the_table_of_tools_is_up_to_date() {
+    let mut expected = "\n| tool | what it does |\n|---|---|\n".to_owned();
+    for tool in revoked::config::command("").get_subcommands() {
+        let usage = tool.clone().bin_name(format!("revoked {}", tool.get_name())).render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ").replace('|', "\\|");
+        let _ = writeln!(expected, "| `{usage}` | {} |", tool.get_about().unwrap());
+    }
+    expected.push('\n');
+    hold(TOOLS_BEGIN, &expected, TOOLS_END);
+}
+
+/// Has what stands between two marks be this, or, if asked to, makes it so.
+fn hold(begin: &str, expected: &str, end: &str) {
+    // Another test may make something else so.
+    static README: Mutex<()> = Mutex::new(());
+    let _mine = README.lock();
     let readme = fs::read_to_string("README.md").unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("the mark before the table");
-    let (found, after) = rest.split_once(END).expect("the mark behind the table");
-    let expected = table();
+    let (before, rest) = readme.split_once(begin).expect("the mark before the table");
+    let (found, after) = rest.split_once(end).expect("the mark behind the table");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write("README.md", format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
+        fs::write("README.md", format!("{before}{begin}{expected}{end}{after}")).unwrap();
     } else {
         assert_eq!(found, expected, "run UPDATE=1 cargo test --test readme");
     }

@@ -25,14 +25,17 @@ use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 
 use self::rows::{FIXED, ROWS, Row};
+use self::task::{SUBCOMMANDS, Subcommand};
 
 pub use self::hooks::Hooks;
 pub use self::live::Live;
+pub use self::task::{Task, Tool};
 
 mod hooks;
 mod live;
 mod rewrite;
 mod rows;
+mod task;
 
 /// What the server was told, checked.
 #[derive(Clone, PartialEq, Eq)]
@@ -145,18 +148,6 @@ impl fmt::Debug for Config {
     }
 }
 
-/// What the program was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Task {
-    /// To serve.
-    Serve(Box<Config>),
-    /// To look at a data file.
-    Verify {
-        /// The data file.
-        file: PathBuf,
-    },
-}
-
 /// Reads what is to be done: a subcommand, or to serve with a configuration as [`from_sources`] reads it. The environment
 /// counts for that alone.
 ///
@@ -169,10 +160,10 @@ pub fn task(
     version: &str,
 ) -> Result<Task, Error> {
     let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
-    if let Some((VERIFY, matches)) = matches.subcommand()
-        && let Some(file) = matches.get_one::<PathBuf>(DATA_FILE)
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(tool) = Subcommand::find(name).and_then(|subcommand| subcommand.tool(matches))
     {
-        return Ok(Task::Verify { file: file.clone() });
+        return Ok(Task::Tool(tool));
     }
     from_matches(&matches, environment).map(|config| Task::Serve(Box::new(config)))
 }
@@ -211,7 +202,7 @@ fn from_matches(
     }
     // Only the directory that counts has to exist: a file made for another machine can be tried on this one.
     if let Some(setting) = settings.iter().rfind(|setting| setting.row.name == "dir") {
-        config.dir = existing_directory(&config.dir).map_err(|why| setting.refused(&why))?;
+        config.dir = setting.existing_directory(&config.dir)?;
     }
     Ok(config)
 }
@@ -234,24 +225,7 @@ pub fn command(version: &str) -> Command {
         .args(ROWS.iter().map(Row::flag))
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
-        .subcommand(verify_command())
-}
-
-fn verify_command() -> Command {
-    let file = Arg::new(DATA_FILE)
-        .value_name("FILE")
-        .required(true)
-        .value_parser(ValueParser::path_buf())
-        .help("The data file, revoked.db for example");
-    Command::new(VERIFY)
-        .about("Check a data file in full, and leave it as it is")
-        .long_about(
-            "Check a data file in full, and leave it as it is: its header, its write-ahead log, every page, then every row \
-             with its checksum. Says how far it is every two seconds, and in the end what is there. The file must not be \
-             in use by a server; of one that is, check a copy: sqlite3 revoked.db \"VACUUM INTO 'copy.db'\".\n\n\
-             Exit codes: 0 sound, 65 damaged, 74 can't be read, 75 in use.",
-        )
-        .arg(file)
+        .subcommands(SUBCOMMANDS.iter().map(Subcommand::command))
 }
 
 /// The text of `config.example.toml`: every option with its default, commented out.
@@ -385,12 +359,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The subcommand that looks at a data file.
-const VERIFY: &str = "verify";
-
-/// Its argument.
-const DATA_FILE: &str = "data-file";
-
 /// What every environment variable of an option begins with.
 const VARIABLES: &str = "REVOKED_";
 
@@ -476,6 +444,11 @@ impl Setting {
     fn refused(&self, why: &str) -> Error {
         self.place.refused(self.row, &format!("'{}'", self.text), why)
     }
+
+    /// The directory that it names, absolute.
+    fn existing_directory(&self, dir: &Path) -> Result<PathBuf, Error> {
+        existing_directory(dir).map_err(|why| self.refused(&why))
+    }
 }
 
 const FILE: &str = "CONFIG";
@@ -545,10 +518,51 @@ fn defaults() -> Vec<Setting> {
     ROWS.iter().map(setting).collect()
 }
 
+/// Everything that is wrong in the configuration file at `path`, in the order of its lines, each as one that says where and
+/// what is allowed. Nothing else is looked at, but for the directory that the file names.
+#[must_use]
+pub fn faults_in(path: &Path) -> Vec<Error> {
+    let toml = match read_file(path) {
+        Ok(toml) => toml,
+        Err(error) => return vec![error],
+    };
+    let (table, errors) = DeTable::parse_recoverable(&toml);
+    let mut faults: Vec<_> = errors
+        .iter()
+        .map(|error| (error.span().map_or(0, |span| span.start), syntax_error(path, &toml, error)))
+        .collect();
+    let broken_lines: Vec<_> = faults.iter().map(|(at, _)| line_and_column(&toml, *at).0).collect();
+    let mut config = Config::blank(None);
+    for (name, value) in table.get_ref() {
+        let at = name.span().start;
+        // What is read of a line that is no TOML was not meant so.
+        if broken_lines.contains(&line_and_column(&toml, at).0) {
+            continue;
+        }
+        let outcome = setting(path, &toml, name, value).and_then(|setting| {
+            setting.apply(&mut config)?;
+            if setting.row.name == "dir" { setting.existing_directory(&config.dir).map(drop) } else { Ok(()) }
+        });
+        faults.extend(outcome.err().map(|fault| (at, fault)));
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    // What is read behind the first fault of a line says little.
+    faults.dedup_by_key(|(at, _)| line_and_column(&toml, *at).0);
+    faults.into_iter().map(|(_, fault)| fault).collect()
+}
+
 fn from_file(path: &Path) -> Result<Vec<Setting>, Error> {
-    let toml = fs::read_to_string(path)
-        .map_err(|error| Error::invalid(format!("{}: can't be read: {error}", path.display())))?;
+    let toml = read_file(path).map_err(|error| match Subcommand::nearest(path) {
+        // A mistyped subcommand is taken for a file.
+        Some(meant) if !path.exists() => Error::invalid(format!("{error}; did you mean revoked {meant}?")),
+        _ => error,
+    })?;
     settings_in(path, &toml)
+}
+
+fn read_file(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path)
+        .map_err(|error| Error::invalid(format!("{}: can't be read: {error}", path.display())))
 }
 
 /// What the text of the file at `path` says.
@@ -557,17 +571,23 @@ fn settings_in(path: &Path, toml: &str) -> Result<Vec<Setting>, Error> {
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     // The table is sorted by name; the first mistake in the file is the one to report.
     entries.sort_by_key(|(name, _)| name.span().start);
+    entries.into_iter().map(|(name, value)| setting(path, toml, name, value)).collect()
+}
 
-    let setting = |(name, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
-        let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
-        let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
-        let Some(text) = row.kind.text_of(value.get_ref()) else {
-            let source = toml.get(value.span()).unwrap_or_default();
-            return Err(place.refused(row, &format!("{source} ({})", value.get_ref().type_str()), ""));
-        };
-        Ok(Setting { row, text, place })
+/// What one entry of the file says.
+fn setting(
+    path: &Path,
+    toml: &str,
+    name: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Setting, Error> {
+    let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
+    let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
+    let Some(text) = row.kind.text_of(value.get_ref()) else {
+        let source = toml.get(value.span()).unwrap_or_default();
+        return Err(place.refused(row, &format!("{source} ({})", value.get_ref().type_str()), ""));
     };
-    entries.into_iter().map(setting).collect()
+    Ok(Setting { row, text, place })
 }
 
 /// A file that is no TOML. Of the line at fault no more is shown than an option's name: the rest may be a
@@ -631,14 +651,15 @@ fn usage_error(error: &clap::Error) -> Error {
             Place::Flag.unknown(argument)
         }
         (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) => {
-            Place::Flag.error(argument, "there can be no more than one configuration file")
+            let problem = "there can be no more than one configuration file; revoked --help lists the tools";
+            Place::Flag.error(argument, problem)
         }
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             Error::invalid(format!("{} is missing", missing.join(" ")))
         }
         // A word behind the configuration file, which clap takes for a subcommand.
         (ErrorKind::ArgumentConflict, _) => match error.get(ContextKind::InvalidSubcommand) {
-            Some(ContextValue::String(word)) if !is_subcommand(word) => {
+            Some(ContextValue::String(word)) if Subcommand::find(word).is_none() => {
                 Place::Flag.error(word, "there can be no more than one configuration file")
             }
             _ => first_line(&text),
@@ -650,10 +671,6 @@ fn usage_error(error: &clap::Error) -> Error {
 /// What clap says; the lines that follow are about the usage in general.
 fn first_line(text: &str) -> Error {
     Error::invalid(text.lines().next().unwrap_or_default().replacen("error: ", "", 1))
-}
-
-fn is_subcommand(word: &str) -> bool {
-    word == VERIFY
 }
 
 /// The directory's absolute path, so that CONFIG GET and the logs say where the data is.
@@ -849,6 +866,7 @@ mod tests {
         assert!(error(read(&["--port", "1", "--port", "2"], &[])).contains("--port"));
         assert!(error(read(&["no-such.toml"], &[])).starts_with("no-such.toml: can't be read: "));
         assert!(error(read(&["a", "b"], &[])).starts_with("b: there can be no more than one"));
+        assert!(error(read(&["bakup"], &[])).ends_with("; did you mean revoked backup?"));
         assert_eq!(read(&["--version"], &[]), Err(Error::Version("revoked 0.0.0\n".to_owned())));
         assert!(matches!(read(&["--help"], &[]), Err(Error::Help(_))));
     }

@@ -17,8 +17,11 @@ use crate::request::{OwnedRequest, Request};
 use crate::stats::Stats;
 use crate::store::{Store, View};
 
+pub use self::backup::{Claim, CopyError, check_copy, copy};
 pub use self::error::OpenError;
 pub use self::log::Tear;
+pub use self::offline::compact;
+pub use self::present::{Content, Present, read_present};
 pub use self::sqlite::{SyncPolicy, sqlite_version};
 pub use self::verify::{Progress, Stage, Summary, verify};
 pub use self::watch::Watched;
@@ -28,6 +31,7 @@ use self::sqlite::JournalFile;
 use self::watch::Watches;
 use self::writer::Writer;
 
+mod backup;
 mod checksum;
 mod compaction;
 mod delivery;
@@ -37,6 +41,8 @@ mod identity;
 mod index;
 mod lock;
 mod log;
+mod offline;
+mod present;
 mod queue;
 mod replay;
 mod rows;

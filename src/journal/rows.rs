@@ -16,15 +16,15 @@ use crate::expiry::Expiry;
 use crate::limits::DATABASES;
 use crate::store::{ROW_BYTES, Text, UNPLACED, UUID_BYTES, pack_uuid};
 
-const MEMBER_SET: i64 = 1;
+pub(super) const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
-const SET_AT_KEY: i64 = 3;
-const KEY_REMOVED: i64 = 4;
-const DATABASE_FLUSHED: i64 = 5;
+pub(super) const SET_AT_KEY: i64 = 3;
+pub(super) const KEY_REMOVED: i64 = 4;
+pub(super) const DATABASE_FLUSHED: i64 = 5;
 const TIME: i64 = 6;
-const STRING_AT_KEY: i64 = 7;
-const KEY_ENDS: i64 = 8;
-const DATABASE_RENUMBERED: i64 = 9;
+pub(super) const STRING_AT_KEY: i64 = 7;
+pub(super) const KEY_ENDS: i64 = 8;
+pub(super) const DATABASE_RENUMBERED: i64 = 9;
 
 /// What is added to an effect that was so before, and is only said again.
 const RESTATED: i64 = 10;
@@ -276,30 +276,30 @@ impl<'a> Columns<'a> {
         })
     }
 
-    fn space(&self) -> Result<i64, String> {
+    pub(super) fn space(&self) -> Result<i64, String> {
         self.space.ok_or_else(|| "it has no space".into())
     }
 
-    fn container(&self) -> Result<ContainerId, String> {
+    pub(super) fn container(&self) -> Result<ContainerId, String> {
         let id = self.container.ok_or("it has no container")?;
         u64::try_from(id).map(ContainerId).map_err(|_| format!("{id} is no container"))
     }
 
-    fn key(&self) -> Result<Text<'a>, String> {
+    pub(super) fn key(&self) -> Result<Text<'a>, String> {
         self.key.map(Content::given).ok_or_else(|| "it has no key".into())
     }
 
-    fn value(&self) -> Result<Text<'a>, String> {
+    pub(super) fn value(&self) -> Result<Text<'a>, String> {
         self.value.map(Content::given).ok_or_else(|| "it has no value".into())
     }
 
-    fn expiry(&self) -> Expiry {
+    pub(super) fn expiry(&self) -> Expiry {
         self.time_ms.map_or(Expiry::NEVER, Expiry::at_ms)
     }
 }
 
 /// What an effect does, whether or not it was so before.
-fn kind(effect: i64) -> i64 {
+pub(super) fn kind(effect: i64) -> i64 {
     if effect > RESTATED { effect - RESTATED } else { effect }
 }
 

@@ -1,5 +1,5 @@
-//! The journal's file: opened, locked, read, appended to, checkpointed. What its rows say is read in `rows.rs`; nothing
-//! else knows SQLite.
+//! The journal's file: opened, locked, read, appended to, checkpointed. What its rows say is read in `rows.rs`; beside a
+//! daemon it is copied in `backup.rs`, and read in `present.rs`; nothing else knows SQLite.
 //!
 //! A row for each effect, appended in transactions; `schema.sql` beside this file is the format. A file's header
 //! is looked at before SQLite may touch it, and nothing is written to a file before all of it was replayed, so
@@ -813,6 +813,25 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(fail)
 }
 
+/// Opens a data file to be read alone, whether a daemon has it, or takes it meanwhile, or not.
+pub(super) fn open_beside(path: &Path) -> Result<Connection, OpenError> {
+    let fail = |error: rusqlite::Error| unreadable(path, &error);
+    // Where there is no log, SQLite makes one for whoever reads, and who can write takes it away again.
+    let has_log = beside(path, "-wal").exists();
+    let access = if has_log { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let connection =
+        Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Ok(()) => Ok(connection),
+        // It can't be made in this folder: nobody who may not write there can change the file either.
+        Err(error) if !has_log && error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            open_to_read(path)
+        }
+        Err(error) => Err(fail(error)),
+    }
+}
+
 /// Has SQLite look at every page and every row.
 pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let found: String = connection
@@ -929,7 +948,7 @@ fn use_log(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Has the disk hold the names of the files beside this one.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
@@ -974,7 +993,7 @@ fn synchronous(policy: SyncPolicy) -> &'static str {
     }
 }
 
-fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> OpenError {
     // The last is SQLite's word for a statement that the file's tables don't fit.
     let is_damage = matches!(
         error.sqlite_error_code(),

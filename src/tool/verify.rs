@@ -2,42 +2,29 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::journal::{OpenError, Progress, Stage, Summary, verify};
-
-/// Time between two lines about how far it is.
-const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+use super::Error;
+use super::progress::{self, State};
+use crate::journal::{Progress, Stage, Summary, verify};
 
 /// Looks at a data file in full, and leaves it as it is. Returns what there is to say of a sound one.
 ///
 /// # Errors
 ///
 /// If it is not sound, is in use, or can't be read.
-pub fn run(file: &Path) -> Result<String, OpenError> {
+pub fn run(file: &Path) -> Result<String, Error> {
     let (started, progress) = (Instant::now(), Progress::default());
-    let (done, ended) = mpsc::channel::<()>();
-    let outcome = thread::scope(|scope| {
-        let progress = &progress;
-        scope.spawn(move || report(progress, started, &ended));
-        let outcome = verify(file, progress);
-        drop(done);
-        outcome
-    });
-    outcome.map(|summary| describe(&summary, started.elapsed()))
+    let summary = progress::show(|| look(&progress), || verify(file, &progress))?;
+    Ok(describe(&summary, started.elapsed()))
 }
 
-/// Prints how far it is until it is done.
-fn report(progress: &Progress, started: Instant, ended: &mpsc::Receiver<()>) {
-    while ended.recv_timeout(REPORT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        let what = match progress.stage() {
-            Stage::Log => "reading the write-ahead log".to_owned(),
-            Stage::Pages => "checking the pages".to_owned(),
-            Stage::Rows { read, of } => format!("row {read} of {of} ({} %)", read * 100 / of.max(1)),
-        };
-        eprintln!("{} s: {what}", started.elapsed().as_secs());
+/// How far it is.
+pub(super) fn look(progress: &Progress) -> State {
+    match progress.stage() {
+        Stage::Log => State { what: "reading the write-ahead log", done: 0, of: 0 },
+        Stage::Pages => State { what: "checking the pages", done: 0, of: 0 },
+        Stage::Rows { read, of } => State { what: "rows checked", done: read, of },
     }
 }
 
