@@ -296,6 +296,12 @@ impl Requests {
         self.consumed
     }
 
+    /// How much memory is kept for them, in bytes.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// Takes in the request that starts at `start`, if all of it is there and its lengths are written as nearly all are.
     /// Returns how many bytes it is. Of any other, the decoder finds out what it is.
     fn read_plain(&mut self, buffer: &[u8], start: usize, bounds: Bounds) -> Option<usize> {
