@@ -46,6 +46,13 @@ pub const KEPT_OUTPUT_BYTES: usize = 2 * OUTPUT_BYTES;
 /// and so one of them each, at once.
 pub const SPARE_BUFFERS: usize = 64;
 
+/// The same of those that have grown to no more than [`SMALL_BUFFER_BYTES`], each of the two: they weigh so little that
+/// there may be one for each of many clients.
+pub const SPARE_SMALL_BUFFERS: usize = 1024;
+
+/// Room for the requests, or the output, of a client that asks for little at once.
+pub const SMALL_BUFFER_BYTES: usize = 1024;
+
 /// Channels and patterns that one client is subscribed to.
 pub const SUBSCRIPTIONS: usize = 64 * 1024;
 

@@ -210,6 +210,19 @@ pub enum Change {
 }
 
 impl Change {
+    /// The key, and the members of the set there, that are looked up to evaluate it: for the changes of which there are
+    /// many at once.
+    #[must_use]
+    pub fn looked_up(&self) -> Option<(&Bytes, &[Bytes])> {
+        match self {
+            Self::Sadd { key, members } | Self::Saddex { key, members, .. } | Self::Srem { key, members } => {
+                Some((key, members))
+            }
+            Self::Set { key, .. } => Some((key, &[])),
+            _ => None,
+        }
+    }
+
     /// Whether memory is needed to make it: what is refused at `maxmemory`. What only takes away, or moves, is not.
     #[must_use]
     pub fn needs_memory(&self) -> bool {

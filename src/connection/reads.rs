@@ -17,7 +17,10 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use super::push::Event;
 use super::{Connection, Decoded, Portion, ReadFunction, count_error, put_reply, show};
 use crate::command::{Command, Environment, Flag, Run};
-use crate::limits::{KEPT_OUTPUT_BYTES, LOOKUPS_AHEAD, OUTPUT_BYTES, READ_BYTES, SPARE_BUFFERS};
+use crate::limits::{
+    KEPT_OUTPUT_BYTES, LOOKUPS_AHEAD, OUTPUT_BYTES, READ_BYTES, SMALL_BUFFER_BYTES, SPARE_BUFFERS,
+    SPARE_SMALL_BUFFERS,
+};
 use crate::reply::Reply;
 use crate::resp::Requests;
 use crate::stats::now_ms;
@@ -33,7 +36,7 @@ thread_local! {
 /// What the connections of a thread work with by turns.
 struct Workspace {
     received: Box<[u8]>,
-    /// What nobody uses at present, at most [`SPARE_BUFFERS`].
+    /// What nobody uses at present, at most [`SPARE_BUFFERS`]; of small ones, [`SPARE_SMALL_BUFFERS`].
     spare: Vec<Buffers>,
 }
 
@@ -215,7 +218,9 @@ impl Connection {
     fn give_buffers_back(&mut self, workspace: &mut Workspace) {
         let requests = std::mem::take(&mut self.requests);
         let output = std::mem::take(&mut self.output);
-        if workspace.spare.len() < SPARE_BUFFERS && output.capacity() <= KEPT_OUTPUT_BYTES {
+        let are_small = output.capacity().max(requests.kept_bytes()) <= SMALL_BUFFER_BYTES;
+        let most = if are_small { SPARE_SMALL_BUFFERS } else { SPARE_BUFFERS };
+        if workspace.spare.len() < most && output.capacity() <= KEPT_OUTPUT_BYTES {
             workspace.spare.push(Buffers { requests, output });
         }
     }

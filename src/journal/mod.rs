@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -85,6 +86,14 @@ impl Item {
             Self::Transaction { items, .. } => items.iter().map(Self::bytes).sum(),
         };
         size_of::<Self>() + held
+    }
+
+    /// The database, the key, and the members that it is going to look up, where it is one of the changes of which there
+    /// are many.
+    fn looked_up(&self) -> Option<(u8, &Bytes, &[Bytes])> {
+        let Self::Write(op) = self else { return None };
+        let (key, members) = op.change.looked_up()?;
+        Some((op.database, key, members))
     }
 
     /// Whether it is refused at `maxmemory`.

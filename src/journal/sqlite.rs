@@ -14,9 +14,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use fail::fail_point;
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ffi};
+use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OpenFlags, Row, ToSql, ffi};
 
-use super::checksum::Checksum;
+use super::checksum::{Checksum, Summing};
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::identity::Identity;
 use super::index::{Head, Index};
@@ -60,11 +60,19 @@ const CHECKPOINT_PAGES: u64 = 1000;
 /// A statement that fails takes the transaction along: `OR FAIL` saves keeping what it has to put back by itself. The
 /// sequence is not said: SQLite then takes the one behind the last row, and need not look where that would stand.
 const INSERT: &str = "INSERT OR FAIL INTO journal (effect, space, container, key, value, time_ms) VALUES ";
-const COLUMNS: usize = 6;
+
+/// The first columns, which are the same for all rows of one statement: effect, space, container.
+const SHARED_COLUMNS: usize = 3;
+
+/// Those that each row has for itself: key, value, time.
+const OWN_COLUMNS: usize = 3;
 
 /// How many rows are inserted by one statement, as far as there are so many: what a statement costs beside its rows is as
-/// much as a row.
-const ROWS_AT_ONCE: [usize; 3] = [64, 8, 1];
+/// much as a row. So any number of rows takes as few statements as its binary form has ones.
+const ROWS_AT_ONCE: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+
+/// Statements that SQLite need not compile anew: those that insert rows, and some ten others.
+const CACHED_STATEMENTS: usize = 2 * ROWS_AT_ONCE.len() + 16;
 
 /// A row that is longer has a statement to itself, since SQLite copies all that is bound to one.
 const LARGE_ROW_BYTES: u64 = 4096;
@@ -151,11 +159,14 @@ struct Insert<'a, 'b> {
     end: &'a mut End,
     /// Not inserted yet.
     rows: Vec<Columns<'b>>,
+    /// The checksum in the making that `end` gets.
+    checksum: Summing,
 }
 
 impl<'a, 'b> Insert<'a, 'b> {
     fn new(connection: &'a Connection, end: &'a mut End) -> Self {
-        Self { connection, end, rows: Vec::with_capacity(ROWS_AT_ONCE[0]) }
+        let checksum = Summing::from(end.checksum);
+        Self { connection, end, rows: Vec::with_capacity(ROWS_AT_ONCE[0]), checksum }
     }
 
     /// What follows was written now: says so where the last time stamp is another, or far away.
@@ -168,7 +179,8 @@ impl<'a, 'b> Insert<'a, 'b> {
     }
 
     fn begin_group(&mut self, now_ms: i64) -> rusqlite::Result<()> {
-        let time = Columns::time(now_ms, std::mem::take(&mut self.end.checksum));
+        let time = Columns::time(now_ms, self.checksum.checksum());
+        self.checksum.clear();
         self.row(time)?;
         self.end.last_timestamp_ms = now_ms;
         self.end.rows_since_timestamp = 0;
@@ -196,7 +208,7 @@ impl<'a, 'b> Insert<'a, 'b> {
         if bytes > LARGE_ROW_BYTES {
             self.flush()?;
         }
-        self.end.checksum.add(self.end.next_sequence, &row);
+        self.checksum.add(self.end.next_sequence, &row);
         self.end.next_sequence += 1;
         self.end.rows_since_timestamp += 1;
         self.end.bytes_since_measured += bytes;
@@ -206,21 +218,13 @@ impl<'a, 'b> Insert<'a, 'b> {
 
     /// Inserts what is left.
     fn finish(mut self) -> rusqlite::Result<()> {
+        self.end.checksum = self.checksum.checksum();
         self.flush()
     }
 
     fn flush(&mut self) -> rusqlite::Result<()> {
-        let mut rest = &self.rows[..];
-        for count in ROWS_AT_ONCE {
-            if rest.len() < count {
-                continue;
-            }
-            let mut statement = self.connection.prepare_cached(insert(count))?;
-            for rows in rest.chunks_exact(count) {
-                bind(&mut statement, rows)?;
-                statement.raw_execute()?;
-            }
-            rest = rest.chunks_exact(count).remainder();
+        for alike in self.rows.chunk_by(|row, next| shared(row) == shared(next)) {
+            insert_alike(self.connection, alike)?;
         }
         let (last, expected) = (self.connection.last_insert_rowid(), self.end.next_sequence - 1);
         if !self.rows.is_empty() && last != expected {
@@ -232,25 +236,58 @@ impl<'a, 'b> Insert<'a, 'b> {
     }
 }
 
+/// What rows of one statement have in common.
+fn shared(row: &Columns<'_>) -> (i64, Option<i64>, Option<i64>) {
+    (row.effect_and_form(), row.space, row.container)
+}
+
+/// Inserts rows that have that in common, [`ROWS_AT_ONCE`] at most.
+fn insert_alike(connection: &Connection, rows: &[Columns<'_>]) -> rusqlite::Result<()> {
+    let mut rest = rows;
+    for count in ROWS_AT_ONCE {
+        let Some((rows, left)) = rest.split_at_checked(count) else { continue };
+        // In its statement nothing is bound yet.
+        let mut statement = connection.prepare_cached(insert(count))?;
+        bind(&mut statement, rows)?;
+        statement.raw_execute()?;
+        rest = left;
+    }
+    debug_assert!(rest.is_empty(), "there were more than one statement takes");
+    Ok(())
+}
+
 /// What inserts so many rows.
 fn insert(rows: usize) -> &'static str {
     static SQL: LazyLock<[String; ROWS_AT_ONCE.len()]> = LazyLock::new(|| {
-        ROWS_AT_ONCE.map(|rows| format!("{INSERT}{}", vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")))
+        let row = |row: usize| {
+            let own = SHARED_COLUMNS + row * OWN_COLUMNS;
+            format!("(?1, ?2, ?3, ?{}, ?{}, ?{})", own + 1, own + 2, own + 3)
+        };
+        ROWS_AT_ONCE.map(|rows| format!("{INSERT}{}", (0..rows).map(row).collect::<Vec<_>>().join(", ")))
     });
     ROWS_AT_ONCE.iter().position(|&count| count == rows).map_or("", |at| &SQL[at])
 }
 
+/// Binds what rows have in common, and what each has for itself. What is not bound is null.
 fn bind(statement: &mut CachedStatement<'_>, rows: &[Columns<'_>]) -> rusqlite::Result<()> {
-    for (row, first) in rows.iter().zip((1..).step_by(COLUMNS)) {
-        let Columns { effect: _, space, container, key, value, time_ms } = *row;
-        statement.raw_bind_parameter(first, row.effect_and_form())?;
-        statement.raw_bind_parameter(first + 1, space)?;
-        statement.raw_bind_parameter(first + 2, container)?;
-        statement.raw_bind_parameter(first + 3, key)?;
-        statement.raw_bind_parameter(first + 4, value)?;
-        statement.raw_bind_parameter(first + 5, time_ms)?;
+    let (effect, space, container) = shared(&rows[0]);
+    statement.raw_bind_parameter(1, effect)?;
+    bind_if_some(statement, 2, space)?;
+    bind_if_some(statement, 3, container)?;
+    for (row, first) in rows.iter().zip((SHARED_COLUMNS + 1..).step_by(OWN_COLUMNS)) {
+        bind_if_some(statement, first, row.key)?;
+        bind_if_some(statement, first + 1, row.value)?;
+        bind_if_some(statement, first + 2, row.time_ms)?;
     }
     Ok(())
+}
+
+fn bind_if_some(
+    statement: &mut CachedStatement<'_>,
+    place: usize,
+    value: Option<impl ToSql>,
+) -> rusqlite::Result<()> {
+    value.map_or(Ok(()), |value| statement.raw_bind_parameter(place, value))
 }
 
 impl JournalFile {
@@ -320,6 +357,7 @@ impl JournalFile {
 
     fn prepare_for_writing(&mut self) -> Result<(), OpenError> {
         let fail = |error: rusqlite::Error| unreadable(&self.path, &error);
+        self.connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
         use_log(&self.connection, &self.path)?;
         self.connection

@@ -354,6 +354,35 @@ async fn every_effect_is_there_after_a_restart() {
     server.stop().await;
 }
 
+/// Rows are inserted many at once, as far as they are alike.
+#[tokio::test]
+async fn any_number_of_rows_of_any_kinds_in_one_commit_is_there_after_a_restart() {
+    let (_folder, path) = folder();
+    let server = Server::at(&path).await;
+    for count in 1..140_usize {
+        let item = |number: usize| {
+            let name = format!("{count}-{number}");
+            let name = name.as_bytes();
+            let uuid = format!("00000000-0000-4000-8000-{:012x}", count * 1_000 + number);
+            match number / (1 + number % 5) % 5 {
+                0 => sadd(b"a", &[name]),
+                1 => sadd(b"a", &[uuid.as_bytes()]),
+                2 => put(b"b", name, FAR),
+                3 => set(name, b"", FAR),
+                _ => set(uuid.as_bytes(), b"\xff", Expiry::NEVER),
+            }
+        };
+        server.submit((0..count).map(item).collect()).await;
+        let members = (0..count).map(|number| shared(format!("{count} {number}").as_bytes())).collect();
+        server.submit(vec![write(1, Change::Sadd { key: shared(b"c"), members })]).await;
+    }
+    let before = contents_of(&server);
+    server.stop().await;
+    let server = Server::at(&path).await;
+    assert_eq!(contents_of(&server), before);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_views_follow_renames_swaps_and_ends() {
     let (_folder, path) = folder();

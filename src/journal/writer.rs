@@ -22,8 +22,8 @@ use crate::command::{Notice, evaluate, evaluate_and_notice};
 use crate::expiry::Expiry;
 use crate::latency::Event;
 use crate::limits::{
-    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, COMPACT_STEPS, SWEEP_SEGMENTS,
-    TRANSACTION_BYTES, TRANSACTION_REPLY_BYTES,
+    BATCH_REPLY_BYTES, COMMIT_BYTES, COMMIT_REQUESTS, COMPACT_ROWS, COMPACT_STEPS, LOOKUPS_AHEAD,
+    SWEEP_SEGMENTS, TRANSACTION_BYTES, TRANSACTION_REPLY_BYTES,
 };
 use crate::pubsub::{EventClasses, PubSub};
 use crate::reply::{Error, Reply};
@@ -219,11 +219,10 @@ impl Writer {
     /// One commit, or as many as its changes and replies need, from evaluation to replies.
     fn commit(&mut self, batches: Vec<Batch>) {
         let (mut batches, mut answers): (Vec<_>, Vec<_>) = batches.into_iter().map(Answers::of).unzip();
-        let items: Vec<Asked<'_>> = batches
-            .iter()
-            .enumerate()
-            .flat_map(|(batch, items)| items.iter().map(move |item| Asked { batch, item }))
-            .collect();
+        let mut items: Vec<Asked<'_>> = Vec::with_capacity(batches.iter().map(Vec::len).sum());
+        for (batch, asked) in batches.iter().enumerate() {
+            items.extend(asked.iter().map(|item| Asked { batch, item }));
+        }
         let _guard = AbortOnPanic;
         let (mut done, mut sent) = (0, 0);
         while done < items.len() {
@@ -287,10 +286,17 @@ impl Writer {
         let is_out_of_memory = self.stats.is_out_of_memory();
         let keyspace = self.store.read();
         let mut staged = Staged::new(&keyspace, now_ms());
+        staged.reserve(items.len());
         let mut notices = self.pubsub.is_notified().then(Vec::new);
         let mut replies = Vec::with_capacity(items.len());
         let mut fill = Fill::default();
-        for &Asked { batch, item } in items {
+        for (place, &Asked { batch, item }) in items.iter().enumerate() {
+            if place % LOOKUPS_AHEAD == 0 {
+                let next = &items[place..items.len().min(place + LOOKUPS_AHEAD)];
+                if next.len() > 1 {
+                    staged.look_ahead(next.iter().filter_map(|asked| asked.item.looked_up()));
+                }
+            }
             if fill.is_enough_for(batch, answers) {
                 replies.push(None);
                 continue;

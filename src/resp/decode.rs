@@ -312,6 +312,14 @@ impl Requests {
         self.consumed
     }
 
+    /// How much memory is kept for them, in bytes.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>()
+            + self.ends.capacity() * size_of::<u32>()
+            + self.alike.capacity()
+    }
+
     /// Takes in the request that starts at `start`, if all of it is there and its lengths are written as nearly all are;
     /// `before` is the one before, if that was such a one. Of any other, the decoder finds out what it is.
     #[inline]

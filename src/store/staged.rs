@@ -6,6 +6,7 @@
 //! stage is at one time; what has ended by then is not there.
 
 use std::ops::Range;
+use std::ptr;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -14,10 +15,11 @@ use super::WrongType;
 use super::keyspace::{Key, Keyspace, StringOrSet};
 use super::packing::Name;
 use super::set::Set;
+use super::table::Fetch;
 use super::view::View;
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
-use crate::limits::DATABASES;
+use crate::limits::{DATABASES, LOOKUPS_AHEAD};
 
 /// The keyspace with changes laid over it.
 #[derive(Debug)]
@@ -27,6 +29,31 @@ pub struct Staged<'a> {
     databases: [Option<StagedDatabase<'a>>; DATABASES as usize],
     next_container: ContainerId,
     changes: Changes,
+    ahead: Ahead<'a>,
+}
+
+/// Names of members that ops behind ask for, in their order: packed, hashed, and what is known of them fetched.
+#[derive(Debug, Default)]
+struct Ahead<'a> {
+    names: Vec<Name<'a>>,
+    /// The next one that is asked for.
+    next: usize,
+}
+
+/// Where something is looked up.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Keys(u8),
+    Members(&'a Set),
+}
+
+impl<'a> Ahead<'a> {
+    /// That of this very text, if it is the next.
+    fn take(&mut self, text: &[u8]) -> Option<Name<'a>> {
+        let name = self.names.get(self.next).filter(|name| ptr::eq(name.text(), text))?;
+        self.next += 1;
+        Some(*name)
+    }
 }
 
 /// Effects in the order in which they came to be, and where each op ends among them.
@@ -147,6 +174,48 @@ impl<'a> Staged<'a> {
             databases: [const { None }; DATABASES as usize],
             next_container: base.next_container(),
             changes: Changes { time_ms: now_ms, ..Changes::default() },
+            ahead: Ahead::default(),
+        }
+    }
+
+    /// Makes room for the effects of so many ops, one each.
+    pub fn reserve(&mut self, ops: usize) {
+        self.changes.effects.reserve(ops);
+        self.changes.op_ends.reserve(ops);
+    }
+
+    /// Has the processor fetch what ops are going to look up in the keyspace, that of all of them side by side: keys, or
+    /// members of the sets there, of these the first [`LOOKUPS_AHEAD`]. A wrong guess costs time, and nothing else.
+    pub fn look_ahead(&mut self, wanted: impl Iterator<Item = (u8, &'a Bytes, &'a [Bytes])>) {
+        let (base, Ahead { names, next }) = (self.base, &mut self.ahead);
+        names.clear();
+        *next = 0;
+        let (mut places, mut last) = (Vec::with_capacity(LOOKUPS_AHEAD), None);
+        for (database, key, members) in wanted {
+            if members.is_empty() {
+                places.push((base.name(key).hash(), Place::Keys(database)));
+                continue;
+            }
+            let set = match last {
+                Some((place, set)) if place == (database, key) => set,
+                _ => {
+                    base.get(database, key).and_then(|key| key.value.as_set()).map(|container| &container.set)
+                }
+            };
+            last = Some(((database, key), set));
+            for member in members.iter().take(LOOKUPS_AHEAD - names.len()) {
+                let name = base.name(member);
+                places.extend(set.map(|set| (name.hash(), Place::Members(set))));
+                names.push(name);
+            }
+        }
+        for step in Fetch::INSERTION {
+            for &(hash, place) in &places {
+                match place {
+                    Place::Keys(database) => base.table(database).fetch(hash, step),
+                    Place::Members(set) => set.fetch(hash, step),
+                }
+            }
         }
     }
 
@@ -261,7 +330,7 @@ impl<'a> Staged<'a> {
         expiry: Expiry,
         may: impl Fn(Option<Expiry>) -> bool,
     ) -> Result<usize, WrongType> {
-        let Self { base, now_ms, databases, next_container, changes } = self;
+        let Self { base, now_ms, databases, next_container, changes, ahead } = self;
         let (base, now_ms) = (*base, *now_ms);
         let StagedDatabase { base: below, keys, len } = database_of(base, databases, database, now_ms);
         let held = &mut key_of(base, keys, *below, key, now_ms).held;
@@ -269,7 +338,7 @@ impl<'a> Staged<'a> {
         let is_past = expiry.is_due(now_ms);
         for member in members {
             let set = held.as_mut().map(Held::as_set).transpose()?;
-            let name = base.name(member);
+            let name = ahead.take(member).unwrap_or_else(|| base.name(member));
             let before = set.as_ref().and_then(|set| set.expiry_of(&name, now_ms));
             if before == Some(expiry) || !may(before) {
                 continue;
@@ -321,14 +390,14 @@ impl<'a> Staged<'a> {
         key: &Bytes,
         members: &[Bytes],
     ) -> Result<usize, WrongType> {
-        let Self { base, now_ms, databases, changes, .. } = self;
+        let Self { base, now_ms, databases, changes, ahead, .. } = self;
         let (base, now_ms) = (*base, *now_ms);
         let StagedDatabase { base: below, keys, .. } = database_of(base, databases, database, now_ms);
         let Some(held) = &mut key_of(base, keys, *below, key, now_ms).held else { return Ok(0) };
         let set = held.as_set()?;
         let before = changes.effects.len();
         for member in members {
-            let name = base.name(member);
+            let name = ahead.take(member).unwrap_or_else(|| base.name(member));
             let expiry = set.expiry_of(&name, now_ms);
             if set.change(name.hash(), member, expiry, None) {
                 changes.effects.push(Effect::MemberRemoved {
