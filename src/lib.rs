@@ -18,7 +18,7 @@
 //!                     writer: gather -> evaluate on staged -> append -> COMMIT -> apply to store -> reply
 //! ```
 //!
-//! [`server`] listens and accepts; [`connection`] reads what a client sends, has [`resp`] cut it into
+//! [`server`] accepts what comes in on a [`listen::Listener`]; [`connection`] reads what a client sends, has [`resp`] cut it into
 //! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
 //! connection's own task (`connection/reads.rs`), from one moment of the store, the look-ups of a pipeline side by side
 //! (`store/ahead.rs`); the members of a large set are written as a
@@ -76,7 +76,7 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`connection`]; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`], [`connection`]; `listen` → `connection`, `clients`; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
@@ -94,6 +94,7 @@ pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod listen;
 pub mod memory;
 pub mod monitor;
 pub mod op;

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use revoked::command::About;
 use revoked::config::{self, Config, Logformat, Loglevel, Task};
 use revoked::journal::{OpenError, Opened, sqlite_version};
+use revoked::listen::{self, Listener};
 use revoked::memory;
 use revoked::server::{self, Options};
 use revoked::tool;
-use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -134,13 +134,23 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 
-fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
-    let listen = |ip| {
-        let address = SocketAddr::new(ip, config.port);
-        server::listen(address, config.tcp_backlog)
-            .map_err(|error| Failure(exit::UNAVAILABLE, format!("can't listen on {address}: {error}")))
-    };
-    config.bind.iter().copied().map(listen).collect()
+fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let refused = |place, error| Failure(exit::UNAVAILABLE, format!("can't listen on {place}: {error}"));
+    let mut listeners = Vec::new();
+    let ports = config.bind.iter().filter(|_| config.port > 0);
+    for address in ports.map(|&ip| SocketAddr::new(ip, config.port)) {
+        let listener = listen::tcp(address, config.tcp_backlog);
+        listeners.push(listener.map_err(|error| refused(address.to_string(), error))?);
+    }
+    if let Some(path) = &config.unixsocket {
+        let listener = listen::unix(path, config.unixsocketperm, config.tcp_backlog);
+        listeners.push(listener.map_err(|error| refused(path.display().to_string(), error))?);
+    }
+    if listeners.is_empty() {
+        let why = "there is nothing to listen on: port is 0, and there is no unixsocket";
+        return Err(Failure(exit::CONFIG, why.to_owned()));
+    }
+    Ok(listeners)
 }
 
 fn about(config: &Config) -> About {
@@ -151,6 +161,7 @@ fn about(config: &Config) -> About {
         executable: path(std::env::current_exe().ok()),
         data_file: path(Some(config.data_file())),
         config_file: path(config.file.clone()),
+        listeners: Vec::new(),
     }
 }
 

@@ -1,24 +1,23 @@
 //! The server as a whole: listen, accept, cap, and end in order.
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
-use crate::connection::{self, Pause, Repeated, Services};
+use crate::connection::{self, Pause, Repeated, Services, Stream};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, HOUSEKEEPING, RESERVED_FILES};
+use crate::listen::{Accepted, Listener};
 use crate::memory;
 use crate::monitor::Monitors;
 use crate::pubsub::PubSub;
@@ -64,22 +63,6 @@ pub fn make_room_for(maxclients: usize) -> usize {
     clients.clamp(1, maxclients)
 }
 
-/// Opens a listening socket.
-///
-/// # Errors
-///
-/// If the system refuses: the address is in use, or not this machine's.
-pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    if address.is_ipv6() {
-        // Otherwise :: would take 0.0.0.0 along, which may be listed beside it.
-        SockRef::from(&socket).set_only_v6(true)?;
-    }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
-}
-
 /// Replays the journal and serves clients on these sockets until `ended` is done or a client asks for the end.
 /// Then what was submitted is finished, and the data file closed.
 ///
@@ -87,7 +70,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 ///
 /// If the data file turns out to be damaged, or can't be read.
 pub async fn run(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     journal: Opened,
     options: Options,
     ended: impl Future<Output = ()>,
@@ -118,7 +101,7 @@ pub async fn run(
             slowlog: Slowlog::default(),
             settings,
             parameters: Arc::new(parameters),
-            about: options.about,
+            about: About { listeners: listeners.iter().map(Listener::info).collect(), ..options.about },
         },
         journal: journal.clone(),
         pause: Pause::default(),
@@ -129,7 +112,7 @@ pub async fn run(
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
-    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let addresses: Vec<_> = listeners.iter().map(Listener::to_string).collect();
     let failures = Arc::<Seldom>::default();
     for listener in listeners {
         let acceptor = Acceptor {
@@ -229,7 +212,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener) {
+    async fn run(self, listener: Listener) {
         let mut shutdown = self.services.shutdown.subscribe();
         loop {
             let accepted = tokio::select! {
@@ -238,7 +221,7 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok(accepted) => self.admit(accepted),
                 Err(error) => {
                     // Out of file descriptors, most likely: trying at once would only fail at once.
                     if let Some(left_out) = self.failures.may_log(Instant::now()) {
@@ -250,11 +233,10 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, Accepted { stream, peer, local }: Accepted) {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
-        let local = stream.local_addr().unwrap_or(peer);
         let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
             // The socket is new: its buffer takes so short a line at once, or the client goes without.
@@ -262,7 +244,9 @@ impl Acceptor {
             return;
         };
         stats.connections_received.add(1);
-        self.tune(&stream);
+        if let Stream::Tcp(stream) = &stream {
+            self.tune(stream);
+        }
         let (services, alive) = (Arc::clone(&self.services), self.alive.clone());
         tokio::spawn(async move {
             let _alive = alive;
@@ -280,7 +264,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) {
+async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) {
     let client = Arc::clone(&membership.client);
     tracing::debug!(client = client.id, address = %client.peer_address, "Connected");
     match connection::serve(stream, membership, services).await {

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 /// A module and those of the crate that it may import. Whoever is not listed may import nobody; each row's
 /// entries stand below it, so that imports run one way.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("main", &["config", "tool", "server", "journal", "command", "memory"]),
+    ("main", &["config", "tool", "server", "listen", "journal", "command", "memory"]),
     ("tool", &["journal"]),
     (
         "server",
         &[
             "config",
+            "listen",
             "connection",
             "journal",
             "command",
@@ -32,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "limits",
         ],
     ),
+    ("listen", &["connection", "clients"]),
     ("config", &["settings", "pubsub", "outbox", "reply", "limits"]),
     (
         "connection",
