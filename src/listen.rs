@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::clients::Address;
 use crate::connection::Stream;
+use crate::systemd::Inherited;
 
 /// A socket on which clients are awaited.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ enum Kind {
     Unix {
         listener: UnixListener,
         path: Arc<str>,
-        /// Removed with the listener.
-        _file: SocketFile,
+        /// Removed with the listener, if it was made with it.
+        _file: Option<SocketFile>,
     },
 }
 
@@ -75,7 +76,7 @@ pub fn unix(path: &Path, permissions: Option<u32>, backlog: u32) -> io::Result<L
     socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     let listener = UnixListener::from_std(StdUnixListener::from(socket))?;
-    Ok(Listener(Kind::Unix { listener, path: path.to_string_lossy().into(), _file: file }))
+    Ok(Listener(Kind::Unix { listener, path: path.to_string_lossy().into(), _file: Some(file) }))
 }
 
 /// Removes the socket file of a server that is no more.
@@ -125,6 +126,21 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
+    /// A socket that systemd listens on, and keeps when this process ends.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime refuses it.
+    pub fn inherited(socket: Inherited) -> io::Result<Self> {
+        Ok(Self(match socket {
+            Inherited::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?),
+            Inherited::Unix(listener, path) => {
+                let path = path.to_string_lossy().into();
+                Kind::Unix { listener: UnixListener::from_std(listener)?, path, _file: None }
+            }
+        }))
+    }
+
     /// Waits for a client.
     ///
     /// # Errors

@@ -4,13 +4,15 @@ use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use revoked::command::About;
 use revoked::config::{self, Config, Logformat, Loglevel, Task};
 use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::listen::{self, Listener};
 use revoked::memory;
-use revoked::server::{self, Options};
+use revoked::server::{self, Options, Reload};
+use revoked::systemd::{self, Notifier};
 use revoked::tool;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -120,22 +122,37 @@ fn run(config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
 
 async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
     tracing::info!("revoked {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    let room = server::make_room_for(config.maxclients);
-    if room < config.maxclients {
-        let asked = config.maxclients;
-        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
-        config.maxclients = room;
-    }
-    let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
+    server::fit_maxclients(&mut config);
+    let no_handlers = |error| Failure(exit::SYSTEM, format!("no signal handlers: {error}"));
+    let ended = signalled().map_err(no_handlers)?;
+    let requests = signal(SignalKind::hangup()).map_err(no_handlers)?;
+    let reload = Reload { requests, read: Arc::new(read_again) };
     let policy = server::sync_policy(config.appendfsync);
     let listeners = listen(&config)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    let options = Options { about: about(&config), config, set_loglevel };
+    let options = Options {
+        about: about(&config),
+        config,
+        set_loglevel,
+        notifier: Notifier::from_environment(),
+        reload: Some(reload),
+    };
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 
+/// The configuration, from where it was read at start.
+fn read_again() -> Result<Config, config::Error> {
+    config::from_sources(std::env::args_os(), std::env::vars_os(), env!("CARGO_PKG_VERSION"))
+}
+
+/// The sockets that systemd has for this server; where it has none, those that the configuration asks for.
 fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
     let refused = |place, error| Failure(exit::UNAVAILABLE, format!("can't listen on {place}: {error}"));
+    let inherited = systemd::inherited().map_err(|error| Failure(exit::CONFIG, error.to_string()))?;
+    if !inherited.is_empty() {
+        let taken = inherited.into_iter().map(Listener::inherited).collect::<io::Result<Vec<_>>>();
+        return taken.map_err(|error| Failure(exit::SYSTEM, format!("no listening: {error}")));
+    }
     let mut listeners = Vec::new();
     let ports = config.bind.iter().filter(|_| config.port > 0);
     for address in ports.map(|&ip| SocketAddr::new(ip, config.port)) {

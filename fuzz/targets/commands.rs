@@ -19,6 +19,7 @@ use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
 use revoked::listen;
 use revoked::server::{self, Options};
+use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -193,7 +194,13 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         data_file: String::new(),
         listeners: Vec::new(),
     };
-    let options = Options { about, config, set_loglevel: Box::new(|_| Ok(())) };
+    let options = Options {
+        about,
+        config,
+        set_loglevel: Box::new(|_| Ok(())),
+        notifier: Notifier::default(),
+        reload: None,
+    };
     let (end, ended) = oneshot::channel();
     let thread = std::thread::spawn(move || {
         let outcome = runtime.block_on(server::run(vec![listener], journal, options, async {

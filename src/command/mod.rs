@@ -348,7 +348,7 @@ pub struct Environment {
 pub struct About {
     /// 40 hexadecimal digits, new at each start.
     pub run_id: String,
-    /// The port listened on; 0 for none.
+    /// The port listened on; 0 for none. The server fills this in.
     pub port: u16,
     /// The program's file.
     pub executable: String,

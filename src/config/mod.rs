@@ -510,6 +510,8 @@ Exit codes:
 
 Signals:
   SIGTERM, SIGINT  finish what clients have submitted, then exit with 0
+  SIGHUP           read the configuration file anew; what CONFIG SET can
+                   change counts at once, the log names what takes a restart
 
 Documentation: README.md; config.example.toml for the configuration file."#;
 

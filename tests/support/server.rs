@@ -15,6 +15,7 @@ use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
 use revoked::listen;
 use revoked::server::{self, Options};
+use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -215,6 +216,8 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
         },
         config,
         set_loglevel: Box::new(|_| Ok(())),
+        notifier: Notifier::default(),
+        reload: None,
     }
 }
 

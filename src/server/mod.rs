@@ -1,4 +1,6 @@
-//! The server as a whole: listen, accept, cap, and end in order.
+//! The server as a whole: accept, cap, and end in order.
+//!
+//! Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::{Clients, Membership};
@@ -27,6 +30,12 @@ use crate::settings::Settings;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
+use crate::systemd::Notifier;
+
+pub use self::reload::{Reload, Reread};
+
+mod reload;
+mod supervised;
 
 /// What the server is told of its surroundings.
 pub struct Options {
@@ -36,6 +45,10 @@ pub struct Options {
     pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// What INFO says of the process.
     pub about: About,
+    /// Whom to tell how the server is.
+    pub notifier: Notifier,
+    /// What has the configuration be read anew, if anything.
+    pub reload: Option<Reload>,
 }
 
 /// The policy that the configuration asks for.
@@ -63,6 +76,15 @@ pub fn make_room_for(maxclients: usize) -> usize {
     clients.clamp(1, maxclients)
 }
 
+/// Has the configuration ask for no more clients than there can be, and says so.
+pub fn fit_maxclients(config: &mut Config) {
+    let (asked, room) = (config.maxclients, make_room_for(config.maxclients));
+    if room < asked {
+        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
+        config.maxclients = room;
+    }
+}
+
 /// Replays the journal and serves clients on these sockets until `ended` is done or a client asks for the end.
 /// Then what was submitted is finished, and the data file closed.
 ///
@@ -86,7 +108,8 @@ pub async fn run(
     let monitors = Arc::new(Monitors::new(limits.normal));
     let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
     let switch = journal.policy_switch();
-    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
+    let parameters =
+        Arc::new(parameters(options.config, options.set_loglevel, &settings, switch, listeners_of));
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
@@ -100,8 +123,12 @@ pub async fn run(
             monitors,
             slowlog: Slowlog::default(),
             settings,
-            parameters: Arc::new(parameters),
-            about: About { listeners: listeners.iter().map(Listener::info).collect(), ..options.about },
+            parameters: Arc::<config::Live>::clone(&parameters),
+            about: About {
+                port: listeners.iter().find_map(Listener::address).map_or(0, |address| address.port()),
+                listeners: listeners.iter().map(Listener::info).collect(),
+                ..options.about
+            },
         },
         journal: journal.clone(),
         pause: Pause::default(),
@@ -109,6 +136,12 @@ pub async fn run(
         repeated: Repeated::default(),
     });
     tokio::spawn(housekeeping(Arc::clone(&services)));
+    let notifier = Arc::new(options.notifier);
+    let mut beside = JoinSet::new();
+    beside.spawn(supervised::report(Arc::clone(&services), Arc::clone(&notifier)));
+    if let Some(reload) = options.reload {
+        beside.spawn(reload.run(parameters, Arc::clone(&services), Arc::clone(&notifier)));
+    }
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
@@ -136,12 +169,19 @@ pub async fn run(
         biased;
         replayed = replay.done() => replayed?,
         // Nothing was written yet, and nothing waits to be.
-        () = &mut ended => return Ok(()),
+        () = &mut ended => {
+            notifier.stopping("Shutting down before the data file was loaded");
+            return Ok(());
+        }
     }
     for address in addresses {
         tracing::info!("Ready to accept connections on {address}");
     }
+    notifier.ready(&supervised::status(&services));
+    beside.spawn(supervised::watch(Arc::clone(&services), Arc::clone(&notifier)));
     ended.await;
+    beside.shutdown().await;
+    notifier.stopping("Shutting down: finishing what clients have submitted");
 
     tracing::info!("Shutting down: finishing what clients have submitted");
     services.shutdown.send_replace(true);
