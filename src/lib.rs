@@ -48,7 +48,7 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`systemd`] what the supervisor is told and gives, [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
+//! [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and gives, [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
 //! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
@@ -76,7 +76,7 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`], [`connection`], [`systemd`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`], [`connection`], [`systemd`], [`tls`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
@@ -110,4 +110,5 @@ pub mod slowlog;
 pub mod stats;
 pub mod store;
 pub mod systemd;
+pub mod tls;
 pub mod tool;

@@ -22,7 +22,10 @@ pub struct Listener(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        is_tls: bool,
+    },
     Unix {
         listener: UnixListener,
         path: Arc<str>,
@@ -40,14 +43,16 @@ pub struct Accepted {
     pub peer: Address,
     /// The server's own.
     pub local: Address,
+    /// Whether the handshake of TLS comes first.
+    pub is_tls: bool,
 }
 
-/// Listens on an address and a port.
+/// Listens on an address and a port, for clients that speak TLS or for those that don't.
 ///
 /// # Errors
 ///
 /// If the system refuses: the address is in use, or not this machine's.
-pub fn tcp(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+pub fn tcp(address: SocketAddr, backlog: u32, is_tls: bool) -> io::Result<Listener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if address.is_ipv6() {
         // Otherwise :: would take 0.0.0.0 along, which may be listed beside it.
@@ -55,7 +60,7 @@ pub fn tcp(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
     }
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(backlog).map(|listener| Listener(Kind::Tcp(listener)))
+    socket.listen(backlog).map(|listener| Listener(Kind::Tcp { listener, is_tls }))
 }
 
 /// Listens on a path, where a socket file is made and, in the end, removed. One that a server left there which is no
@@ -126,14 +131,17 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// A socket that systemd listens on, and keeps when this process ends.
+    /// A socket that systemd listens on, and keeps when this process ends. On `tls_port`, clients speak TLS.
     ///
     /// # Errors
     ///
     /// If the runtime refuses it.
-    pub fn inherited(socket: Inherited) -> io::Result<Self> {
+    pub fn inherited(socket: Inherited, tls_port: u16) -> io::Result<Self> {
         Ok(Self(match socket {
-            Inherited::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?),
+            Inherited::Tcp(listener) => {
+                let is_tls = listener.local_addr()?.port() == tls_port;
+                Kind::Tcp { listener: TcpListener::from_std(listener)?, is_tls }
+            }
             Inherited::Unix(listener, path) => {
                 let path = path.to_string_lossy().into();
                 Kind::Unix { listener: UnixListener::from_std(listener)?, path, _file: None }
@@ -148,24 +156,40 @@ impl Listener {
     /// If the system refuses; another attempt may succeed.
     pub async fn accept(&self) -> io::Result<Accepted> {
         match &self.0 {
-            Kind::Tcp(listener) => {
+            Kind::Tcp { listener, is_tls } => {
                 let (stream, peer) = listener.accept().await?;
                 let local = stream.local_addr().unwrap_or(peer);
-                Ok(Accepted { stream: Stream::Tcp(stream), peer: peer.into(), local: local.into() })
+                Ok(Accepted {
+                    stream: Stream::Tcp(stream),
+                    peer: peer.into(),
+                    local: local.into(),
+                    is_tls: *is_tls,
+                })
             }
             Kind::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept().await?;
                 let address = Address::Unix(Arc::clone(path));
-                Ok(Accepted { stream: Stream::Unix(stream), peer: address.clone(), local: address })
+                Ok(Accepted {
+                    stream: Stream::Unix(stream),
+                    peer: address.clone(),
+                    local: address,
+                    is_tls: false,
+                })
             }
         }
+    }
+
+    /// Whether its clients speak TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.0, Kind::Tcp { is_tls: true, .. })
     }
 
     /// The address listened on, if it has a port.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.0 {
-            Kind::Tcp(listener) => listener.local_addr().ok(),
+            Kind::Tcp { listener, .. } => listener.local_addr().ok(),
             Kind::Unix { .. } => None,
         }
     }
@@ -174,10 +198,13 @@ impl Listener {
     #[must_use]
     pub fn info(&self) -> String {
         match &self.0 {
-            Kind::Tcp(listener) => match listener.local_addr() {
-                Ok(address) => format!("name=tcp,bind={},port={}", address.ip(), address.port()),
-                Err(_) => "name=tcp".to_owned(),
-            },
+            Kind::Tcp { listener, is_tls } => {
+                let name = if *is_tls { "tls" } else { "tcp" };
+                match listener.local_addr() {
+                    Ok(address) => format!("name={name},bind={},port={}", address.ip(), address.port()),
+                    Err(_) => format!("name={name}"),
+                }
+            }
             Kind::Unix { path, .. } => format!("name=unix,bind={path}"),
         }
     }
@@ -187,8 +214,9 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0, self.address()) {
             (Kind::Unix { path, .. }, _) => f.write_str(path),
-            (Kind::Tcp(_), Some(address)) => address.fmt(f),
-            (Kind::Tcp(_), None) => f.write_str("an address that is not known"),
+            (Kind::Tcp { is_tls: true, .. }, Some(address)) => write!(f, "{address} (TLS)"),
+            (Kind::Tcp { .. }, Some(address)) => address.fmt(f),
+            (Kind::Tcp { .. }, None) => f.write_str("an address that is not known"),
         }
     }
 }

@@ -13,6 +13,7 @@ use revoked::listen::{self, Listener};
 use revoked::memory;
 use revoked::server::{self, Options, Reload};
 use revoked::systemd::{self, Notifier};
+use revoked::tls::Tls;
 use revoked::tool;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -128,12 +129,17 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     let requests = signal(SignalKind::hangup()).map_err(no_handlers)?;
     let reload = Reload { requests, read: Arc::new(read_again) };
     let policy = server::sync_policy(config.appendfsync);
+    let tls = Arc::<Tls>::default();
+    if config.tls_port > 0 {
+        tls.turn_on(&config.tls).map_err(|why| Failure(exit::CONFIG, why))?;
+    }
     let listeners = listen(&config)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
     let options = Options {
         about: about(&config),
         config,
         set_loglevel,
+        tls,
         notifier: Notifier::from_environment(),
         reload: Some(reload),
     };
@@ -150,21 +156,27 @@ fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
     let refused = |place, error| Failure(exit::UNAVAILABLE, format!("can't listen on {place}: {error}"));
     let inherited = systemd::inherited().map_err(|error| Failure(exit::CONFIG, error.to_string()))?;
     if !inherited.is_empty() {
-        let taken = inherited.into_iter().map(Listener::inherited).collect::<io::Result<Vec<_>>>();
+        let taken = inherited
+            .into_iter()
+            .map(|socket| Listener::inherited(socket, config.tls_port))
+            .collect::<io::Result<Vec<_>>>();
         return taken.map_err(|error| Failure(exit::SYSTEM, format!("no listening: {error}")));
     }
     let mut listeners = Vec::new();
-    let ports = config.bind.iter().filter(|_| config.port > 0);
-    for address in ports.map(|&ip| SocketAddr::new(ip, config.port)) {
-        let listener = listen::tcp(address, config.tcp_backlog);
-        listeners.push(listener.map_err(|error| refused(address.to_string(), error))?);
+    for (port, is_tls) in
+        [(config.port, false), (config.tls_port, true)].into_iter().filter(|(port, _)| *port > 0)
+    {
+        for address in config.bind.iter().map(|&ip| SocketAddr::new(ip, port)) {
+            let listener = listen::tcp(address, config.tcp_backlog, is_tls);
+            listeners.push(listener.map_err(|error| refused(address.to_string(), error))?);
+        }
     }
     if let Some(path) = &config.unixsocket {
         let listener = listen::unix(path, config.unixsocketperm, config.tcp_backlog);
         listeners.push(listener.map_err(|error| refused(path.display().to_string(), error))?);
     }
     if listeners.is_empty() {
-        let why = "there is nothing to listen on: port is 0, and there is no unixsocket";
+        let why = "there is nothing to listen on: port is 0, and there is no tls-port and no unixsocket";
         return Err(Failure(exit::CONFIG, why.to_owned()));
     }
     Ok(listeners)

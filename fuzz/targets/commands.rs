@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ type Running = (oneshot::Sender<()>, JoinHandle<Result<(), OpenError>>);
 fn start(folder: &TempDir) -> (SocketAddr, Running) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let guard = runtime.enter();
-    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511).unwrap();
+    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511, false).unwrap();
     drop(guard);
     let address = listener.address().unwrap();
     let args = ["revoked", "--appendfsync", "no", "--dir", folder.path().to_str().unwrap()].map(OsString::from);
@@ -198,6 +198,7 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         about,
         config,
         set_loglevel: Box::new(|_| Ok(())),
+        tls: Arc::default(),
         notifier: Notifier::default(),
         reload: None,
     };

@@ -67,6 +67,8 @@ impl Live {
                 .set(&mut new, &row.kind.get(read))
                 .ok_or_else(|| failed(row.name, ParameterProblem::NotAllowed(row.kind.allowed())))?;
         }
+        // Whether or not an option has changed: the files may have.
+        (self.hooks.tls)(&new.tls).map_err(|why| failed("tls-cert-file", ParameterProblem::Failed(why)))?;
         self.apply(&config, &new, &live)?;
         *config = new;
         log_values(&live, &config);
@@ -222,6 +224,7 @@ mod tests {
                 appendfsync.appendfsync.fetch_add(1, Relaxed);
             }),
             client_output_buffer_limit: Box::new(|_| ()),
+            tls: Box::new(|_| Ok(())),
             notify_keyspace_events: Box::new(|_| ()),
         };
         (Live::new(config, Arc::default(), hooks), calls)
@@ -245,6 +248,7 @@ mod tests {
                 "warning",
                 "noeviction",
                 "AKE",
+                "TLSv1.3",
                 "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
             ];
             let set = |value: &str| live.set(&[(row.name.as_bytes(), value.as_bytes())]);

@@ -23,6 +23,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
+use crate::tls;
 
 use self::rows::{FIXED, ROWS, Row};
 
@@ -45,6 +46,10 @@ pub struct Config {
     pub unixsocket: Option<PathBuf>,
     /// The permissions of the socket file, if they are not to be what the umask leaves.
     pub unixsocketperm: Option<u32>,
+    /// The port to listen on for clients that speak TLS; 0 for none.
+    pub tls_port: u16,
+    /// Who the server says it is there, and whom it takes for a client.
+    pub tls: tls::Options,
     /// How many connections the kernel queues until they are accepted.
     pub tcp_backlog: u32,
     /// The silence after which a connection is probed; 0 for never.
@@ -110,6 +115,8 @@ impl Config {
             port: 0,
             unixsocket: None,
             unixsocketperm: None,
+            tls_port: 0,
+            tls: tls::Options::default(),
             tcp_backlog: 0,
             tcp_keepalive_seconds: 0,
             dir: PathBuf::new(),
@@ -710,6 +717,7 @@ mod tests {
                 match row.name {
                     "dir" => "/",
                     "unixsocketperm" => "770",
+                    "tls-protocols" => "TLSv1.3",
                     "client-output-buffer-limit" => "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
                     "notify-keyspace-events" => "AKE",
                     "maxmemory-policy" => "noeviction",

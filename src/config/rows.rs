@@ -17,6 +17,7 @@ use crate::outbox::{OutputLimits, parse_memory};
 use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
 use crate::settings::Settings;
+use crate::tls::{AuthClients, Protocols};
 
 /// One option.
 pub(super) struct Row {
@@ -103,6 +104,13 @@ const MOST_IO_THREADS: i64 = 256;
 /// Longest path of a socket file: what the system has room for, beside a terminating zero.
 const SOCKET_PATH_BYTES: usize = 107;
 
+/// Longest path of a file that Linux takes, beside a terminating zero.
+const FILE_PATH_BYTES: usize = 4095;
+
+/// Each option of TLS has all files be read anew, even if its value is the same.
+const TLS_FILES: Change =
+    Change::Asked(|config, hooks| (hooks.tls)(&config.tls).map_err(ParameterProblem::Failed));
+
 /// The only value of `maxmemory-policy`.
 const MAXMEMORY_POLICY: &str = "noeviction";
 
@@ -183,6 +191,94 @@ pub(super) static ROWS: &[Row] = &[
         change: Change::Stored(|config, settings| settings.set_tcp_keepalive(config.tcp_keepalive_seconds)),
         doc: "Seconds of silence after which a client is probed. A peer that is gone is noticed that way; 0 \
               turns the probes off.",
+    },
+    Row {
+        name: "tls-port",
+        kind: Kind::Integer {
+            range: 0..=65_535,
+            set: |config, port| config.tls_port = port as u16,
+            get: |config| config.tls_port.into(),
+        },
+        default: DefaultValue::Is("0"),
+        section: "TLS",
+        change: Change::AtStart,
+        doc: "The TCP port to listen on for clients that speak TLS, beside port or instead of it (port 0). 0 for none.",
+    },
+    Row {
+        name: "tls-cert-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.cert_file = path,
+            get: |config| config.tls.cert_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The server's certificate, in PEM, with those between it and a root behind it. Where the file changes, new \
+              connections are accepted with it at once.",
+    },
+    Row {
+        name: "tls-key-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.key_file = path,
+            get: |config| config.tls.key_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The private key of the certificate, in PEM, not encrypted.",
+    },
+    Row {
+        name: "tls-ca-cert-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.ca_cert_file = path,
+            get: |config| config.tls.ca_cert_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "Who signs the certificates of clients, in PEM.",
+    },
+    Row {
+        name: "tls-ca-cert-dir",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.ca_cert_dir = path,
+            get: |config| config.tls.ca_cert_dir.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "A folder of such files.",
+    },
+    Row {
+        name: "tls-auth-clients",
+        kind: Kind::Word {
+            words: &["no", "yes", "optional"],
+            set: |config, index| config.tls.auth_clients = AuthClients::ALL[index],
+            get: |config| config.tls.auth_clients.as_str(),
+        },
+        default: DefaultValue::Is("yes"),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "Whether clients need a certificate. With yes, those without one are refused; with optional, only those \
+              whose certificate is not good; with no, none is asked for.",
+    },
+    Row {
+        name: "tls-protocols",
+        kind: Kind::Text {
+            placeholder: "VERSIONS",
+            allowed: "TLSv1.2, TLSv1.3 or both, separated by a space",
+            accepts: |text| Protocols::parse(text).is_some(),
+            set: |config, text| config.tls.protocols = Protocols::parse(&text).unwrap_or_default(),
+            get: |config| config.tls.protocols.to_string(),
+        },
+        default: DefaultValue::Is("TLSv1.2 TLSv1.3"),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The versions of TLS that are spoken. Older ones are not there.",
     },
     Row {
         name: "dir",

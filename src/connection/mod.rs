@@ -651,7 +651,7 @@ impl Connection {
         protocol(&self.session)
     }
 
-    /// Writes some of the output from `written` on, or else takes in what the client sends.
+    /// Writes some of the output from `written` on, or what waits of it to be sent, or else takes in what the client sends.
     fn poll_progress(
         &mut self,
         context: &mut Context<'_>,
@@ -686,7 +686,7 @@ impl Connection {
     /// Writes the output from `written` on, which has to wait for the client.
     async fn write_from(&mut self, mut written: usize) -> io::Result<()> {
         let (mut has_ended, mut backlog) = (false, Backlog::default());
-        while written < self.output.len() {
+        while written < self.output.len() || self.stream.has_unsent() {
             self.keep_within_limit(&mut backlog, self.output.len() - written)?;
             match self.progress(written, has_ended).await? {
                 Progress::Written(length) => written += length,
@@ -709,7 +709,7 @@ impl Connection {
     async fn flush(&mut self) -> io::Result<()> {
         self.services.environment.stats.net_output_bytes.add(self.output.len() as u64);
         let written = poll_fn(|context| self.poll_write_at_once(context)).await?;
-        if written < self.output.len() {
+        if written < self.output.len() || self.stream.has_unsent() {
             self.write_from(written).await?;
         }
         self.output.clear();

@@ -65,8 +65,8 @@ impl Connection {
             }
             self.take_buffers(workspace);
             let is_answered = self.answer_in_place(&mut workspace.received[..length]);
-            self.write_at_once()?;
-            if !is_answered || !self.output.is_empty() {
+            self.write_at_once(context)?;
+            if !is_answered || !self.output.is_empty() || self.stream.has_unsent() {
                 return Poll::Ready(Ok(Event::Received(length)));
             }
             self.give_buffers_back(workspace);
@@ -174,11 +174,11 @@ impl Connection {
     }
 
     /// Writes what the system takes of the output at once.
-    fn write_at_once(&mut self) -> io::Result<()> {
+    fn write_at_once(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.output.is_empty() {
             return Ok(());
         }
-        match self.stream.try_write(&self.output) {
+        match self.stream.write_at_once(context, &self.output) {
             Ok(written) => {
                 self.services.environment.stats.net_output_bytes.add(written as u64);
                 if written == self.output.len() {

@@ -1,11 +1,11 @@
 //! The server as a whole: accept, cap, and end in order.
 //!
-//! Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
+//! Where TLS is spoken, a handshake comes first (`handshakes.rs`). Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
@@ -31,9 +31,13 @@ use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::systemd::Notifier;
+use crate::tls::Tls;
+
+use self::handshakes::Handshakes;
 
 pub use self::reload::{Reload, Reread};
 
+mod handshakes;
 mod reload;
 mod supervised;
 
@@ -45,6 +49,8 @@ pub struct Options {
     pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// What INFO says of the process.
     pub about: About,
+    /// What connections are accepted with that are to be encrypted.
+    pub tls: Arc<Tls>,
     /// Whom to tell how the server is.
     pub notifier: Notifier,
     /// What has the configuration be read anew, if anything.
@@ -108,8 +114,9 @@ pub async fn run(
     let monitors = Arc::new(Monitors::new(limits.normal));
     let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
     let switch = journal.policy_switch();
-    let parameters =
-        Arc::new(parameters(options.config, options.set_loglevel, &settings, switch, listeners_of));
+    let tls = options.tls;
+    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of, &tls);
+    let parameters = Arc::new(parameters);
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
@@ -125,7 +132,7 @@ pub async fn run(
             settings,
             parameters: Arc::<config::Live>::clone(&parameters),
             about: About {
-                port: listeners.iter().find_map(Listener::address).map_or(0, |address| address.port()),
+                port: port(&listeners),
                 listeners: listeners.iter().map(Listener::info).collect(),
                 ..options.about
             },
@@ -135,7 +142,7 @@ pub async fn run(
         shutdown: watch::Sender::new(false),
         repeated: Repeated::default(),
     });
-    tokio::spawn(housekeeping(Arc::clone(&services)));
+    tokio::spawn(housekeeping(Arc::clone(&services), Arc::clone(&tls)));
     let notifier = Arc::new(options.notifier);
     let mut beside = JoinSet::new();
     beside.spawn(supervised::report(Arc::clone(&services), Arc::clone(&notifier)));
@@ -146,11 +153,12 @@ pub async fn run(
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
     let addresses: Vec<_> = listeners.iter().map(Listener::to_string).collect();
-    let failures = Arc::<Seldom>::default();
+    let (failures, handshakes) = (Arc::<Seldom>::default(), Arc::new(Handshakes::new(tls)));
     for listener in listeners {
         let acceptor = Acceptor {
             services: Arc::clone(&services),
             alive: alive.clone(),
+            handshakes: Arc::clone(&handshakes),
             failures: Arc::clone(&failures),
         };
         tokio::spawn(acceptor.run(listener));
@@ -195,6 +203,12 @@ pub async fn run(
     Ok(())
 }
 
+/// The port that clients without TLS find, if there is one.
+fn port(listeners: &[Listener]) -> u16 {
+    let first = |is_tls| listeners.iter().filter(move |it| it.is_tls() == is_tls).find_map(Listener::address);
+    first(false).or_else(|| first(true)).map_or(0, |address| address.port())
+}
+
 /// The configuration of the server while it runs.
 fn parameters(
     config: Config,
@@ -202,8 +216,9 @@ fn parameters(
     settings: &Arc<Settings>,
     policy: PolicySwitch,
     (pubsub, monitors): (Arc<PubSub>, Arc<Monitors>),
+    tls: &Arc<Tls>,
 ) -> config::Live {
-    let events = Arc::clone(&pubsub);
+    let (events, tls) = (Arc::clone(&pubsub), Arc::clone(tls));
     let hooks = Hooks {
         loglevel: set_loglevel,
         maxclients: Box::new(|wanted| match make_room_for(wanted) {
@@ -219,14 +234,15 @@ fn parameters(
             pubsub.set_output_limit(limits.pubsub);
             monitors.set_output_limit(limits.normal);
         }),
+        tls: Box::new(move |options| tls.reload(options)),
         notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
     };
     config::Live::new(config, Arc::clone(settings), hooks)
 }
 
 /// Once a second until the server ends: ends the connections of clients that were idle for too long, and looks at how much
-/// memory is in use, for its peak.
-async fn housekeeping(services: Arc<Services>) {
+/// memory is in use, for its peak, and at the files of TLS.
+async fn housekeeping(services: Arc<Services>, tls: Arc<Tls>) {
     let mut shutdown = services.shutdown.subscribe();
     let mut seconds = tokio::time::interval(HOUSEKEEPING);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -242,11 +258,25 @@ async fn housekeeping(services: Arc<Services>) {
             clients.end_idle(timeout);
         }
         let _ = memory::peak();
+        look_after(&tls, &services.environment.stats).await;
     }
+}
+
+/// Has the files of TLS read anew if they have changed, if there are any.
+async fn look_after(tls: &Arc<Tls>, stats: &Stats) {
+    if tls.acceptor().is_none() {
+        return;
+    }
+    let files = Arc::clone(tls);
+    // It waits for the disk.
+    let _ = tokio::task::spawn_blocking(move || files.look_after()).await;
+    let end = tls.certificate_end().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+    stats.tls.certificate_end_seconds.store(end.map_or(0, |end| end.as_secs()), Relaxed);
 }
 
 struct Acceptor {
     services: Arc<Services>,
+    handshakes: Arc<Handshakes>,
     alive: mpsc::Sender<()>,
     failures: Arc<Seldom>,
 }
@@ -273,14 +303,15 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, Accepted { stream, peer, local }: Accepted) {
+    fn admit(&self, Accepted { stream, peer, local, is_tls }: Accepted) {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
         let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
-            // The socket is new: its buffer takes so short a line at once, or the client goes without.
-            let _ = stream.try_write(format!("-{}\r\n", Error::MaxClients).as_bytes());
+            if !is_tls {
+                stream.tell(&Error::MaxClients);
+            }
             return;
         };
         stats.connections_received.add(1);
@@ -288,8 +319,16 @@ impl Acceptor {
             self.tune(stream);
         }
         let (services, alive) = (Arc::clone(&self.services), self.alive.clone());
+        let handshakes = Arc::clone(&self.handshakes);
         tokio::spawn(async move {
             let _alive = alive;
+            let stream = match stream {
+                Stream::Tcp(stream) if is_tls => {
+                    handshakes.shake(stream, &membership.client, &services).await
+                }
+                stream => Some(stream),
+            };
+            let Some(stream) = stream else { return };
             serve(stream, membership, services).await;
         });
     }

@@ -37,6 +37,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         maxmemory: Box::new(|_| Ok(())),
         appendfsync: Box::new(|_| ()),
         client_output_buffer_limit: Box::new(|_| ()),
+        tls: Box::new(|_| Ok(())),
         notify_keyspace_events: Box::new(|_| ()),
     };
     let services = Arc::new(Services {

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -174,7 +175,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn start_ours(directory: &Path, setup: Setup) -> (SocketAddr, Process) {
     let runtime = runtime();
     let guard = runtime.enter();
-    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511).unwrap();
+    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511, false).unwrap();
     drop(guard);
     let address = listener.address().unwrap();
     let journal = Opened::open(&directory.join("revoked.db"), SyncPolicy::Never).unwrap();
@@ -216,6 +217,7 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
         },
         config,
         set_loglevel: Box::new(|_| Ok(())),
+        tls: Arc::default(),
         notifier: Notifier::default(),
         reload: None,
     }
