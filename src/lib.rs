@@ -18,7 +18,7 @@
 //!                     writer: gather -> evaluate on staged -> append -> COMMIT -> apply to store -> reply
 //! ```
 //!
-//! [`server`] accepts what comes in on a [`listen::Listener`]; [`connection`] reads what a client sends, has [`resp`] cut it into
+//! [`server`] accepts who comes to a [`listen::Listener`]; [`connection`] reads what a client sends, has [`resp`] cut it into
 //! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
 //! connection's own task (`connection/reads.rs`), from one moment of the store, the look-ups of a pipeline side by side
 //! (`store/ahead.rs`); the members of a large set are written as a
@@ -48,9 +48,9 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and gives, [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
-//! counts, [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from
-//! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
+//! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
+//! counts, [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and hands on,
+//! [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
 //!
@@ -76,7 +76,8 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`], [`connection`], [`systemd`], [`tls`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`],
+//! [`connection`], [`systemd`], [`tls`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
