@@ -50,7 +50,8 @@
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and hands on,
-//! [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
+//! [`slowlog`] and [`latency`] what took long; [`glob`] matches patterns, and [`seldom`] keeps clients from filling the log.
+//! [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
 //! # Invariants
 //!
