@@ -83,8 +83,40 @@ pub const SQLITE_CACHE_BYTES: usize = 2000 * 1024;
 /// Least value of `client-query-buffer-limit` and `proto-max-bulk-len`, as in Redis.
 pub const LEAST_REQUEST_BYTES: usize = 1024 * 1024;
 
-/// How often the server looks for clients that were idle too long, and at the memory in use.
+/// How often the server looks for clients that were idle too long, at the memory in use, and whether the files of TLS have
+/// changed.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long a client has for its handshake of TLS, from connecting on.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Handshakes of TLS that are under way at once; one more is refused. So those who never end theirs can't take the places of
+/// all clients (`maxclients`).
+pub const HANDSHAKES: usize = 1024;
+
+/// Files in the folder of those who sign the certificates of clients: more than a system trusts.
+pub const CA_FILES: usize = 1024;
+
+/// How long before its end the log warns of a certificate.
+pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long after a warning comes the next.
+pub const CERTIFICATE_REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the supervisor (systemd) may keep a thread waiting that tells it something.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often the supervisor is told how far the replay has come.
+pub const LOADING_REPORT: Duration = Duration::from_secs(1);
+
+/// The time for which it is asked each time the replay has gone on.
+pub const LOADING_EXTENSION: Duration = Duration::from_secs(60);
+
+/// How often it is told how the server is, if that has changed.
+pub const STATUS_REPORT: Duration = Duration::from_secs(10);
+
+/// How often a writer that does not answer is looked at, whether it waits for the disk, before it is taken for hung.
+pub const WRITER_LOOKS: u32 = 10;
 
 /// Time between two lines of the log of one kind that clients cause, however many of them do.
 pub const REPEATED_LOG: Duration = Duration::from_secs(10);

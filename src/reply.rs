@@ -310,6 +310,8 @@ pub enum Error {
     Protocol(ProtocolError),
     /// One connection more than `maxclients`.
     MaxClients,
+    /// Plain text on `tls-port`.
+    TlsExpected,
     /// SHUTDOWN ABORT.
     NoShutdownInProgress,
     /// SAVE that failed, for this reason.
@@ -503,6 +505,7 @@ impl fmt::Display for Error {
             Self::Misconf(problem) => write!(f, "MISCONF {problem}"),
             Self::Protocol(error) => write!(f, "ERR Protocol error: {error}"),
             Self::MaxClients => f.write_str("ERR max number of clients reached"),
+            Self::TlsExpected => f.write_str("ERR this port speaks TLS, and was sent plain text"),
             Self::NoShutdownInProgress => f.write_str("ERR No shutdown in progress."),
             Self::CheckpointFailed(why) => {
                 write!(f, "ERR the checkpoint failed: {why}. What was acknowledged is on disk all the same")

@@ -34,6 +34,8 @@ pub struct Stats {
     pub expired_keys: Counter,
     /// A row for each command of the table, by its index there.
     pub commands: Box<[CommandStats]>,
+    /// What comes in over TLS.
+    pub tls: TlsStats,
     /// What the journal does.
     pub journal: JournalStats,
     /// What took long.
@@ -60,6 +62,17 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
+}
+
+/// What comes in over TLS.
+#[derive(Debug, Default)]
+pub struct TlsStats {
+    /// Connections that are encrypted, or were.
+    pub handshakes: Counter,
+    /// Those that came to nothing.
+    pub handshake_failures: Counter,
+    /// When the server's certificate ends, in seconds since 1970; 0 if that is not known, or there is none.
+    pub certificate_end_seconds: AtomicU64,
 }
 
 /// The counters of one command.
@@ -248,6 +261,7 @@ impl Stats {
             connections_received: Counter::default(),
             connections_rejected: Counter::default(),
             output_limit_disconnections: Counter::default(),
+            tls: TlsStats::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
             error_replies: Counter::default(),
@@ -271,6 +285,8 @@ impl Stats {
         let counters = [
             &self.connections_received,
             &self.connections_rejected,
+            &self.tls.handshakes,
+            &self.tls.handshake_failures,
             &self.net_input_bytes,
             &self.net_output_bytes,
             &self.error_replies,

@@ -116,6 +116,15 @@ fn server(fields: &mut Fields, environment: &Environment) {
     fields.add("uptime_in_days", uptime_in_seconds / (24 * 60 * 60));
     fields.add("executable", &about.executable);
     fields.add("config_file", &about.config_file);
+    let end = environment.stats.tls.certificate_end_seconds.load(Relaxed);
+    if end > 0 {
+        let left = end as i64 - since_epoch().as_secs() as i64;
+        fields.add("revoked_tls_certificate_expires_at", end);
+        fields.add("revoked_tls_certificate_expires_in_days", left.div_euclid(24 * 60 * 60));
+    }
+    for (number, listener) in about.listeners.iter().enumerate() {
+        fields.add(&format!("listener{number}"), listener);
+    }
 }
 
 /// Name, release and architecture, as `uname` tells them.
@@ -239,6 +248,8 @@ fn stats(fields: &mut Fields, environment: &Environment) {
     fields.add("pubsubshard_channels", environment.pubsub.len(Kind::ShardChannel));
     fields.add("total_error_replies", stats.error_replies.get());
     fields.add("client_output_buffer_limit_disconnections", stats.output_limit_disconnections.get());
+    fields.add("revoked_tls_handshakes", stats.tls.handshakes.get());
+    fields.add("revoked_tls_handshake_failures", stats.tls.handshake_failures.get());
 }
 
 fn replication(fields: &mut Fields, _: &Environment) {

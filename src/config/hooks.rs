@@ -5,6 +5,10 @@ use std::fmt;
 use super::{Appendfsync, Loglevel};
 use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
+use crate::tls;
+
+/// Reads the files of TLS that these options name.
+type ReadTls = dyn Fn(&tls::Options) -> Result<(), String> + Send + Sync;
 
 /// What makes those options count that take more than storing a value.
 pub struct Hooks {
@@ -18,6 +22,8 @@ pub struct Hooks {
     pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
     /// Changes how much may wait for a client that takes nothing.
     pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
+    /// Has new connections be accepted as these say, whose files are read anew. An error is text for the client.
+    pub tls: Box<ReadTls>,
     /// Changes which events of keys are published.
     pub notify_keyspace_events: Box<dyn Fn(EventClasses) + Send + Sync>,
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Arg;
@@ -17,6 +17,7 @@ use crate::outbox::{OutputLimits, parse_memory};
 use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
 use crate::settings::Settings;
+use crate::tls::{AuthClients, Protocols};
 
 /// One option.
 pub(super) struct Row {
@@ -84,6 +85,8 @@ pub(super) enum Kind {
         set: fn(&mut Config, String),
         get: fn(&Config) -> String,
     },
+    /// The path of a file or a folder, of so many bytes at most; none, if it is empty.
+    Path { longest: usize, set: fn(&mut Config, Option<PathBuf>), get: fn(&Config) -> Option<&Path> },
     /// Any text, shown to none but the clients that CONFIG GET is allowed to.
     Secret { set: fn(&mut Config, String), get: fn(&Config) -> String },
 }
@@ -97,6 +100,16 @@ enum DefaultValue {
 }
 
 const MOST_IO_THREADS: i64 = 256;
+
+/// Longest path of a socket file: what the system has room for, beside a terminating zero.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Longest path of a file that Linux takes, beside a terminating zero.
+const FILE_PATH_BYTES: usize = 4095;
+
+/// Each option of TLS has all files be read anew, even if its value is the same.
+const TLS_FILES: Change =
+    Change::Asked(|config, hooks| (hooks.tls)(&config.tls).map_err(ParameterProblem::Failed));
 
 /// The only value of `maxmemory-policy`.
 const MAXMEMORY_POLICY: &str = "noeviction";
@@ -115,15 +128,43 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "port",
         kind: Kind::Integer {
-            range: 1..=65_535,
+            range: 0..=65_535,
             set: |config, port| config.port = port as u16,
             get: |config| config.port.into(),
         },
         default: DefaultValue::Is("6379"),
         section: "Network",
         change: Change::AtStart,
-        doc: "The TCP port to listen on. 0, for which Redis listens on no port, is refused: there would be \
-              nothing to listen on.",
+        doc: "The TCP port to listen on. 0 for none, where there is a unixsocket.",
+    },
+    Row {
+        name: "unixsocket",
+        kind: Kind::Path {
+            longest: SOCKET_PATH_BYTES,
+            set: |config, path| config.unixsocket = path,
+            get: |config| config.unixsocket.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "Network",
+        change: Change::AtStart,
+        doc: "A socket file to listen on, beside the port or instead of it. It is made at start and removed in the \
+              end. One that a server left which was killed is replaced; where another server listens, or a file of \
+              another kind is, the start fails. Empty for none.",
+    },
+    Row {
+        name: "unixsocketperm",
+        kind: Kind::Text {
+            placeholder: "OCTAL",
+            allowed: "file permissions in octal, such as \"770\"",
+            accepts: |text| permissions(text).is_some(),
+            set: |config, text| config.unixsocketperm = permissions(&text).filter(|&bits| bits != 0),
+            get: |config| format!("{:o}", config.unixsocketperm.unwrap_or(0)),
+        },
+        default: DefaultValue::Is("0"),
+        section: "Network",
+        change: Change::AtStart,
+        doc: "The permissions of the socket file, in octal: who may write to it may connect. 0 for those that the \
+              umask of the server leaves.",
     },
     Row {
         name: "tcp-backlog",
@@ -150,6 +191,94 @@ pub(super) static ROWS: &[Row] = &[
         change: Change::Stored(|config, settings| settings.set_tcp_keepalive(config.tcp_keepalive_seconds)),
         doc: "Seconds of silence after which a client is probed. A peer that is gone is noticed that way; 0 \
               turns the probes off.",
+    },
+    Row {
+        name: "tls-port",
+        kind: Kind::Integer {
+            range: 0..=65_535,
+            set: |config, port| config.tls_port = port as u16,
+            get: |config| config.tls_port.into(),
+        },
+        default: DefaultValue::Is("0"),
+        section: "TLS",
+        change: Change::AtStart,
+        doc: "The TCP port to listen on for clients that speak TLS, beside port or instead of it (port 0). 0 for none.",
+    },
+    Row {
+        name: "tls-cert-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.cert_file = path,
+            get: |config| config.tls.cert_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The server's certificate, in PEM, with those between it and a root behind it. Where the file changes, new \
+              connections are accepted with it at once.",
+    },
+    Row {
+        name: "tls-key-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.key_file = path,
+            get: |config| config.tls.key_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The private key of the certificate, in PEM, not encrypted.",
+    },
+    Row {
+        name: "tls-ca-cert-file",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.ca_cert_file = path,
+            get: |config| config.tls.ca_cert_file.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "Who signs the certificates of clients, in PEM.",
+    },
+    Row {
+        name: "tls-ca-cert-dir",
+        kind: Kind::Path {
+            longest: FILE_PATH_BYTES,
+            set: |config, path| config.tls.ca_cert_dir = path,
+            get: |config| config.tls.ca_cert_dir.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "A folder of such files.",
+    },
+    Row {
+        name: "tls-auth-clients",
+        kind: Kind::Word {
+            words: &["no", "yes", "optional"],
+            set: |config, index| config.tls.auth_clients = AuthClients::ALL[index],
+            get: |config| config.tls.auth_clients.as_str(),
+        },
+        default: DefaultValue::Is("yes"),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "Whether clients need a certificate. With yes, those without one are refused; with optional, only those \
+              whose certificate is not good; with no, none is asked for.",
+    },
+    Row {
+        name: "tls-protocols",
+        kind: Kind::Text {
+            placeholder: "VERSIONS",
+            allowed: "TLSv1.2, TLSv1.3 or both, separated by a space",
+            accepts: |text| Protocols::parse(text).is_some(),
+            set: |config, text| config.tls.protocols = Protocols::parse(&text).unwrap_or_default(),
+            get: |config| config.tls.protocols.to_string(),
+        },
+        default: DefaultValue::Is("TLSv1.2 TLSv1.3"),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "The versions of TLS that are spoken. Older ones are not there.",
     },
     Row {
         name: "dir",
@@ -622,6 +751,10 @@ impl Kind {
             }
             Self::Word { words, set, .. } => set(config, words.iter().position(|word| *word == text)?),
             Self::Text { accepts, set, .. } => set(config, accepts(text).then(|| text.to_owned())?),
+            Self::Path { longest, set, .. } => {
+                let is_path = text.len() <= *longest && !text.contains('\0');
+                set(config, is_path.then(|| (!text.is_empty()).then(|| text.into()))?);
+            }
             Self::Secret { set, .. } => set(config, text.to_owned()),
         }
         Some(())
@@ -650,7 +783,7 @@ impl Kind {
                 let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
                 set(config, place.ok_or(ParameterProblem::NotOneOf(words))?);
             }
-            Self::Addresses { .. } | Self::Text { .. } | Self::Secret { .. } => {
+            Self::Addresses { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
                 self.set(config, text).ok_or_else(|| ParameterProblem::NotAllowed(self.allowed()))?;
             }
         }
@@ -667,6 +800,7 @@ impl Kind {
             Self::Memory { get, .. } => get(config).to_string(),
             Self::Word { get, .. } => get(config).to_owned(),
             Self::Text { get, .. } | Self::Secret { get, .. } => get(config),
+            Self::Path { get, .. } => get(config).map(|path| path.display().to_string()).unwrap_or_default(),
         }
     }
 
@@ -686,6 +820,7 @@ impl Kind {
             }
             Self::Word { words, .. } => format!("one of {}", words.join(", ")),
             Self::Text { allowed, .. } => (*allowed).to_owned(),
+            Self::Path { longest, .. } => format!("a path of at most {longest} bytes"),
             Self::Secret { .. } => "a string".to_owned(),
         }
     }
@@ -698,6 +833,7 @@ impl Kind {
             Self::Memory { .. } => "BYTES".to_owned(),
             Self::Word { words, .. } => words.join("|"),
             Self::Text { placeholder, .. } => (*placeholder).to_owned(),
+            Self::Path { .. } => "PATH".to_owned(),
             Self::Secret { .. } => "PASSWORD".to_owned(),
         }
     }
@@ -723,9 +859,17 @@ impl Kind {
         match self {
             Self::Integer { .. } | Self::Memory { .. } => text.to_owned(),
             Self::Addresses { .. } => format!("{:?}", text.split(' ').collect::<Vec<_>>()),
-            Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => format!("{text:?}"),
+            Self::Word { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
+                format!("{text:?}")
+            }
         }
     }
+}
+
+/// Permissions of a file as `chmod` takes them.
+fn permissions(text: &str) -> Option<u32> {
+    let is_octal = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    u32::from_str_radix(text, 8).ok().filter(|&bits| is_octal && bits <= 0o777)
 }
 
 /// A whole number in the one form that Redis takes.

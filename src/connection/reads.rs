@@ -6,13 +6,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::push::Event;
 use super::{Connection, Decoded, Portion, ReadFunction, count_error, put_reply, show};
@@ -69,8 +68,8 @@ impl Connection {
             }
             self.take_buffers(workspace);
             let is_answered = self.answer_in_place(&mut workspace.received[..length]);
-            self.write_at_once()?;
-            if !is_answered || !self.output.is_empty() {
+            self.write_at_once(context)?;
+            if !is_answered || !self.output.is_empty() || self.stream.has_unsent() {
                 return Poll::Ready(Ok(Event::Received(length)));
             }
             self.give_buffers_back(workspace);
@@ -82,7 +81,7 @@ impl Connection {
     /// Reads from the socket. Ready with how many bytes; 0 at the end of the stream.
     fn poll_read(&mut self, context: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(memory);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        ready!(self.stream.poll_read(context, &mut read))?;
         let length = read.filled().len();
         self.client().note_seen();
         self.services.environment.stats.net_input_bytes.add(length as u64);
@@ -179,11 +178,11 @@ impl Connection {
     }
 
     /// Writes what the system takes of the output at once.
-    fn write_at_once(&mut self) -> io::Result<()> {
+    fn write_at_once(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.output.is_empty() {
             return Ok(());
         }
-        match self.stream.try_write(&self.output) {
+        match self.stream.write_at_once(context, &self.output) {
             Ok(written) => {
                 self.services.environment.stats.net_output_bytes.add(written as u64);
                 if written == self.output.len() {

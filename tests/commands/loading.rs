@@ -37,6 +37,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         maxmemory: Box::new(|_| Ok(())),
         appendfsync: Box::new(|_| ()),
         client_output_buffer_limit: Box::new(|_| ()),
+        tls: Box::new(|_| Ok(())),
         notify_keyspace_events: Box::new(|_| ()),
     };
     let services = Arc::new(Services {
@@ -110,10 +111,10 @@ fn serve_one(runtime: &tokio::runtime::Runtime, services: Arc<Services>) -> std:
     let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (accepted, peer) = listener.accept().unwrap();
     accepted.set_nonblocking(true).unwrap();
-    let membership = services.environment.clients.connect(peer, peer, 1).unwrap();
+    let membership = services.environment.clients.connect(peer.into(), peer.into(), 1).unwrap();
     runtime.spawn(async move {
         let accepted = tokio::net::TcpStream::from_std(accepted).unwrap();
-        connection::serve(accepted, membership, services).await
+        connection::serve(connection::Stream::Tcp(accepted), membership, services).await
     });
     stream
 }

@@ -1,24 +1,26 @@
-//! The server as a whole: listen, accept, cap, and end in order.
+//! The server as a whole: accept, cap, and end in order.
+//!
+//! Where TLS is spoken, a handshake comes first (`handshakes.rs`). Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
-use crate::connection::{self, Pause, Repeated, Services};
+use crate::connection::{self, Pause, Repeated, Services, Stream};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, HOUSEKEEPING, RESERVED_FILES};
+use crate::listen::{Accepted, Listener};
 use crate::memory;
 use crate::metrics;
 use crate::monitor::Monitors;
@@ -29,6 +31,16 @@ use crate::settings::Settings;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
+use crate::systemd::Notifier;
+use crate::tls::Tls;
+
+use self::handshakes::Handshakes;
+
+pub use self::reload::{Reload, Reread};
+
+mod handshakes;
+mod reload;
+mod supervised;
 
 /// What the server is told of its surroundings.
 pub struct Options {
@@ -40,6 +52,12 @@ pub struct Options {
     pub about: About,
     /// Where metrics are asked for, if anywhere.
     pub metrics_listeners: Vec<TcpListener>,
+    /// What connections are accepted with that are to be encrypted.
+    pub tls: Arc<Tls>,
+    /// Whom to tell how the server is.
+    pub notifier: Notifier,
+    /// What has the configuration be read anew, if anything.
+    pub reload: Option<Reload>,
 }
 
 /// The policy that the configuration asks for.
@@ -67,20 +85,13 @@ pub fn make_room_for(maxclients: usize) -> usize {
     clients.clamp(1, maxclients)
 }
 
-/// Opens a listening socket.
-///
-/// # Errors
-///
-/// If the system refuses: the address is in use, or not this machine's.
-pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    if address.is_ipv6() {
-        // Otherwise :: would take 0.0.0.0 along, which may be listed beside it.
-        SockRef::from(&socket).set_only_v6(true)?;
+/// Has the configuration ask for no more clients than there can be, and says so.
+pub fn fit_maxclients(config: &mut Config) {
+    let (asked, room) = (config.maxclients, make_room_for(config.maxclients));
+    if room < asked {
+        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
+        config.maxclients = room;
     }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
 }
 
 /// Replays the journal and serves clients on these sockets until `ended` is done or a client asks for the end.
@@ -90,7 +101,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 ///
 /// If the data file turns out to be damaged, or can't be read.
 pub async fn run(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     journal: Opened,
     options: Options,
     ended: impl Future<Output = ()>,
@@ -106,7 +117,9 @@ pub async fn run(
     let monitors = Arc::new(Monitors::new(limits.normal));
     let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
     let switch = journal.policy_switch();
-    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
+    let tls = options.tls;
+    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of, &tls);
+    let parameters = Arc::new(parameters);
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
@@ -120,15 +133,25 @@ pub async fn run(
             monitors,
             slowlog: Slowlog::default(),
             settings,
-            parameters: Arc::new(parameters),
-            about: options.about,
+            parameters: Arc::<config::Live>::clone(&parameters),
+            about: About {
+                port: port(&listeners),
+                listeners: listeners.iter().map(Listener::info).collect(),
+                ..options.about
+            },
         }),
         journal: journal.clone(),
         pause: Pause::default(),
         shutdown: watch::Sender::new(false),
         repeated: Repeated::default(),
     });
-    tokio::spawn(housekeeping(Arc::clone(&services)));
+    tokio::spawn(housekeeping(Arc::clone(&services), Arc::clone(&tls)));
+    let notifier = Arc::new(options.notifier);
+    let mut beside = JoinSet::new();
+    beside.spawn(supervised::report(Arc::clone(&services), Arc::clone(&notifier)));
+    if let Some(reload) = options.reload {
+        beside.spawn(reload.run(parameters, Arc::clone(&services), Arc::clone(&notifier)));
+    }
 
     for listener in options.metrics_listeners {
         if let Ok(address) = listener.local_addr() {
@@ -139,12 +162,13 @@ pub async fn run(
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
-    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let failures = Arc::<Seldom>::default();
+    let addresses: Vec<_> = listeners.iter().map(Listener::to_string).collect();
+    let (failures, handshakes) = (Arc::<Seldom>::default(), Arc::new(Handshakes::new(tls)));
     for listener in listeners {
         let acceptor = Acceptor {
             services: Arc::clone(&services),
             alive: alive.clone(),
+            handshakes: Arc::clone(&handshakes),
             failures: Arc::clone(&failures),
         };
         tokio::spawn(acceptor.run(listener));
@@ -163,12 +187,19 @@ pub async fn run(
         biased;
         replayed = replay.done() => replayed?,
         // Nothing was written yet, and nothing waits to be.
-        () = &mut ended => return Ok(()),
+        () = &mut ended => {
+            notifier.stopping("Shutting down before the data file was loaded");
+            return Ok(());
+        }
     }
     for address in addresses {
         tracing::info!("Ready to accept connections on {address}");
     }
+    notifier.ready(&supervised::status(&services));
+    beside.spawn(supervised::watch(Arc::clone(&services), Arc::clone(&notifier)));
     ended.await;
+    beside.shutdown().await;
+    notifier.stopping("Shutting down: finishing what clients have submitted");
 
     tracing::info!("Shutting down: finishing what clients have submitted");
     services.shutdown.send_replace(true);
@@ -182,6 +213,12 @@ pub async fn run(
     Ok(())
 }
 
+/// The port that clients without TLS find, if there is one.
+fn port(listeners: &[Listener]) -> u16 {
+    let first = |is_tls| listeners.iter().filter(move |it| it.is_tls() == is_tls).find_map(Listener::address);
+    first(false).or_else(|| first(true)).map_or(0, |address| address.port())
+}
+
 /// The configuration of the server while it runs.
 fn parameters(
     config: Config,
@@ -189,8 +226,9 @@ fn parameters(
     settings: &Arc<Settings>,
     policy: PolicySwitch,
     (pubsub, monitors): (Arc<PubSub>, Arc<Monitors>),
+    tls: &Arc<Tls>,
 ) -> config::Live {
-    let events = Arc::clone(&pubsub);
+    let (events, tls) = (Arc::clone(&pubsub), Arc::clone(tls));
     let hooks = Hooks {
         loglevel: set_loglevel,
         maxclients: Box::new(|wanted| match make_room_for(wanted) {
@@ -206,14 +244,15 @@ fn parameters(
             pubsub.set_output_limit(limits.pubsub);
             monitors.set_output_limit(limits.normal);
         }),
+        tls: Box::new(move |options| tls.reload(options)),
         notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
     };
     config::Live::new(config, Arc::clone(settings), hooks)
 }
 
 /// Once a second until the server ends: ends the connections of clients that were idle for too long, and looks at how much
-/// memory is in use, for its peak.
-async fn housekeeping(services: Arc<Services>) {
+/// memory is in use, for its peak, and at the files of TLS.
+async fn housekeeping(services: Arc<Services>, tls: Arc<Tls>) {
     let mut shutdown = services.shutdown.subscribe();
     let mut seconds = tokio::time::interval(HOUSEKEEPING);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -229,17 +268,31 @@ async fn housekeeping(services: Arc<Services>) {
             clients.end_idle(timeout);
         }
         let _ = memory::peak();
+        look_after(&tls, &services.environment.stats).await;
     }
+}
+
+/// Has the files of TLS read anew if they have changed, if there are any.
+async fn look_after(tls: &Arc<Tls>, stats: &Stats) {
+    if tls.acceptor().is_none() {
+        return;
+    }
+    let files = Arc::clone(tls);
+    // It waits for the disk.
+    let _ = tokio::task::spawn_blocking(move || files.look_after()).await;
+    let end = tls.certificate_end().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+    stats.tls.certificate_end_seconds.store(end.map_or(0, |end| end.as_secs()), Relaxed);
 }
 
 struct Acceptor {
     services: Arc<Services>,
+    handshakes: Arc<Handshakes>,
     alive: mpsc::Sender<()>,
     failures: Arc<Seldom>,
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener) {
+    async fn run(self, listener: Listener) {
         let mut shutdown = self.services.shutdown.subscribe();
         loop {
             let accepted = tokio::select! {
@@ -248,7 +301,7 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok(accepted) => self.admit(accepted),
                 Err(error) => {
                     // Out of file descriptors, most likely: trying at once would only fail at once.
                     if let Some(left_out) = self.failures.may_log(Instant::now()) {
@@ -260,22 +313,32 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, Accepted { stream, peer, local, is_tls }: Accepted) {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
-        let local = stream.local_addr().unwrap_or(peer);
         let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
-            // The socket is new: its buffer takes so short a line at once, or the client goes without.
-            let _ = stream.try_write(format!("-{}\r\n", Error::MaxClients).as_bytes());
+            if !is_tls {
+                stream.tell(&Error::MaxClients);
+            }
             return;
         };
         stats.connections_received.add(1);
-        self.tune(&stream);
+        if let Stream::Tcp(stream) = &stream {
+            self.tune(stream);
+        }
         let (services, alive) = (Arc::clone(&self.services), self.alive.clone());
+        let handshakes = Arc::clone(&self.handshakes);
         tokio::spawn(async move {
             let _alive = alive;
+            let stream = match stream {
+                Stream::Tcp(stream) if is_tls => {
+                    handshakes.shake(stream, &membership.client, &services).await
+                }
+                stream => Some(stream),
+            };
+            let Some(stream) = stream else { return };
             serve(stream, membership, services).await;
         });
     }
@@ -290,7 +353,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) {
+async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) {
     let client = Arc::clone(&membership.client);
     tracing::debug!(client = client.id, address = %client.peer_address, "Connected");
     match connection::serve(stream, membership, services).await {

@@ -1,0 +1,89 @@
+//! What stands between an accepted connection and a client, where TLS is spoken.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::clients::Client;
+use crate::connection::{Services, Stream};
+use crate::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES};
+use crate::reply::Error;
+use crate::seldom::Seldom;
+use crate::tls::Tls;
+
+/// What every record of a handshake begins with.
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// The handshakes that are under way.
+#[derive(Debug)]
+pub(super) struct Handshakes {
+    tls: Arc<Tls>,
+    room: Semaphore,
+    failures: Seldom,
+}
+
+impl Handshakes {
+    pub(super) fn new(tls: Arc<Tls>) -> Self {
+        Self { tls, room: Semaphore::new(HANDSHAKES), failures: Seldom::default() }
+    }
+
+    /// The line to the client, encrypted; none if that came to nothing, or the server ends.
+    pub(super) async fn shake(
+        &self,
+        stream: TcpStream,
+        client: &Client,
+        services: &Services,
+    ) -> Option<Stream> {
+        let mut shutdown = services.shutdown.subscribe();
+        let outcome = tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|&is_ending| is_ending) => return None,
+            outcome = timeout(HANDSHAKE_TIMEOUT, self.attempt(stream)) => {
+                outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+        };
+        let stats = &services.environment.stats.tls;
+        match outcome {
+            Ok(stream) => {
+                stats.handshakes.add(1);
+                Some(stream)
+            }
+            Err(error) => {
+                stats.handshake_failures.add(1);
+                if let Some(left_out) = self.failures.may_log(Instant::now()) {
+                    tracing::warn!(
+                        client = client.id,
+                        address = %client.peer_address,
+                        left_out,
+                        %error,
+                        "A handshake of TLS has failed"
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    async fn attempt(&self, stream: TcpStream) -> io::Result<Stream> {
+        let _room = self.room.try_acquire().map_err(|_| io::Error::other("too many are under way"))?;
+        let acceptor = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
+        let mut first = [0];
+        let length = stream.peek(&mut first).await?;
+        if length == 1 && first[0] != HANDSHAKE_RECORD {
+            tell(&stream);
+            return Err(io::Error::other("the client speaks plain text"));
+        }
+        acceptor.accept(stream).await.map(|stream| Stream::Tls(Box::new(stream)))
+    }
+}
+
+/// Tells a client that speaks plain text, in plain text.
+fn tell(stream: &TcpStream) {
+    // A socket that is closed with something unread is reset, and the client may lose what it is told.
+    let _ = stream.try_read(&mut [0; 1024]);
+    let _ = stream.try_write(format!("-{}\r\n", Error::TlsExpected).as_bytes());
+}
