@@ -28,11 +28,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "settings",
             "memory",
             "seldom",
+            "acl",
             "reply",
             "limits",
         ],
     ),
-    ("config", &["settings", "pubsub", "outbox", "reply", "limits"]),
+    ("config", &["command", "settings", "pubsub", "outbox", "acl", "reply", "limits"]),
     (
         "connection",
         &[
@@ -51,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "command",
         &[
             "store", "pubsub", "monitor", "clients", "slowlog", "stats", "latency", "settings", "memory",
-            "op", "effect", "expiry", "request", "reply", "glob", "limits",
+            "op", "effect", "expiry", "request", "acl", "reply", "glob", "limits",
         ],
     ),
     ("store", &["effect", "expiry", "limits"]),
@@ -68,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outbox", &["limits"]),
     ("memory", &[]),
     ("seldom", &["limits"]),
+    ("acl", &["reply", "glob", "limits"]),
     ("reply", &["limits"]),
 ];
 
@@ -79,7 +81,8 @@ const KNOWN_ONLY_TO: &[(&str, &str)] = &[
     ("rustc_apfloat", "src/command/float.rs"),
     ("toml", "src/config/"),
     ("toml_edit", "src/config/rewrite.rs"),
-    ("sha2", "src/command/acl.rs"),
+    ("sha2", "src/acl/password.rs"),
+    ("subtle", "src/acl/password.rs"),
     ("tracing_subscriber", "src/main.rs"),
 ];
 
@@ -91,6 +94,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("monitor", &["tokio"]),
     ("clients", &["tokio"]),
     ("outbox", &["tokio", "std::net"]),
+    ("acl", &["tokio", "std::net"]),
     ("resp", &["tokio"]),
     ("op", &["std::time", "fastrand"]),
     ("effect", &["std::time", "fastrand"]),

@@ -1,14 +1,12 @@
 //! ACL, as far as there is something to tell: one user, who may do everything.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
 
 use super::introspection::categories;
 use super::monitoring::subcommand_syntax;
 use super::session::USER;
 use super::{Environment, Session, rows};
+use crate::acl::Digest;
 use crate::reply::{ByteStrings, Error, Reply, printable};
 use crate::request::Request;
 
@@ -67,9 +65,5 @@ pub(super) fn acl_getuser(_: &mut Session, environment: &Environment, request: R
 /// The password as ACL shows it: the hexadecimal digits of its SHA-256.
 fn password_hash(environment: &Environment) -> Option<String> {
     let password = environment.settings.requirepass()?;
-    let mut hash = String::new();
-    for byte in Sha256::digest(password.as_bytes()) {
-        let _ = write!(hash, "{byte:02x}");
-    }
-    Some(hash)
+    Some(Digest::of(password.as_bytes()).to_string())
 }
