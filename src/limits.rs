@@ -232,6 +232,9 @@ pub const USERS: usize = 16 * 1024;
 /// What the rules of one of them may take. Each of its requests is held against them, one by one.
 pub const USER_BYTES: usize = 1024 * 1024;
 
+/// Bits of a password that ACL GENPASS makes: as in Redis.
+pub const RANDOM_PASSWORD_BITS: usize = 4096;
+
 /// Most entries that ACL LOG can be told to keep.
 pub const ACL_LOG_ENTRIES: usize = 10_000;
 

@@ -127,10 +127,12 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
         config.maxclients = room;
     }
     let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
+    let users =
+        server::users(&config).map_err(|why| Failure(exit::CONFIG, format!("aclfile or user: {why}")))?;
     let policy = server::sync_policy(config.appendfsync);
     let listeners = listen(&config)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    let options = Options { about: about(&config), config, set_loglevel };
+    let options = Options { about: about(&config), users, config, set_loglevel };
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 

@@ -13,6 +13,8 @@ pub enum Reply {
     Simple(&'static str),
     /// An integer.
     Integer(i64),
+    /// A number that may be no whole one: a bulk string in RESP2.
+    Double(f64),
     /// A bulk string.
     Bulk(Bytes),
     /// Nothing there.
@@ -52,7 +54,12 @@ impl Reply {
     pub fn bytes(&self) -> usize {
         let all = |replies: &[Self]| replies.iter().map(|reply| size_of::<Self>() + reply.bytes()).sum();
         match self {
-            Self::Simple(_) | Self::Integer(_) | Self::Null | Self::NullArray | Self::Error(_) => 0,
+            Self::Simple(_)
+            | Self::Integer(_)
+            | Self::Double(_)
+            | Self::Null
+            | Self::NullArray
+            | Self::Error(_) => 0,
             Self::Bulk(string) => string.len(),
             Self::Text(text) => text.len(),
             Self::Strings(strings) | Self::StringSet(strings) => {

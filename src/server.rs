@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::acl::Users;
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
@@ -37,6 +38,24 @@ pub struct Options {
     pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
     /// What INFO says of the process.
     pub about: About,
+    /// Who may do what; as [`users`] makes them.
+    pub users: Users,
+}
+
+/// The users that the configuration names, or its file of users.
+///
+/// # Errors
+///
+/// Says what is wrong with the file, or that it can't be read.
+pub fn users(config: &Config) -> Result<Users, String> {
+    let users = Users::new(command::catalogue(), config.aclfile.clone());
+    users.set_default_password(config.requirepass.as_deref());
+    if config.aclfile.is_some() {
+        users.load_first()?
+    } else {
+        users.configure(&config.users)?
+    }
+    Ok(users)
 }
 
 /// The policy that the configuration asks for.
@@ -101,9 +120,11 @@ pub async fn run(
     let limits = options.config.client_output_buffer_limit;
     let pubsub = Arc::new(PubSub::new(limits.pubsub, options.config.notify_keyspace_events));
     let monitors = Arc::new(Monitors::new(limits.normal));
+    let (users, clients) = (Arc::new(options.users), Arc::<Clients>::default());
     let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
+    let who = (Arc::clone(&users), Arc::clone(&clients));
     let switch = journal.policy_switch();
-    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
+    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of, who);
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
@@ -112,7 +133,8 @@ pub async fn run(
         environment: Environment {
             store,
             stats,
-            clients: Arc::default(),
+            users,
+            clients,
             pubsub,
             monitors,
             slowlog: Slowlog::default(),
@@ -179,8 +201,10 @@ fn parameters(
     settings: &Arc<Settings>,
     policy: PolicySwitch,
     (pubsub, monitors): (Arc<PubSub>, Arc<Monitors>),
+    (users, clients): (Arc<Users>, Arc<Clients>),
 ) -> config::Live {
     let events = Arc::clone(&pubsub);
+    let present_users = Arc::clone(&users);
     let hooks = Hooks {
         loglevel: set_loglevel,
         maxclients: Box::new(|wanted| match make_room_for(wanted) {
@@ -196,6 +220,11 @@ fn parameters(
             pubsub.set_output_limit(limits.pubsub);
             monitors.set_output_limit(limits.normal);
         }),
+        requirepass: Box::new(move |password| {
+            users.set_default_password(password);
+            clients.review();
+        }),
+        users: Box::new(move || present_users.to_configure()),
         notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
     };
     config::Live::new(config, Arc::clone(settings), hooks)
@@ -255,6 +284,11 @@ impl Acceptor {
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
         let local = stream.local_addr().unwrap_or(peer);
+        if self.is_protected_from(peer) {
+            stats.connections_rejected.add(1);
+            let _ = stream.try_write(format!("-{}\r\n", Error::ProtectedMode).as_bytes());
+            return;
+        }
         let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
             // The socket is new: its buffer takes so short a line at once, or the client goes without.
@@ -268,6 +302,14 @@ impl Acceptor {
             let _alive = alive;
             serve(stream, membership, services).await;
         });
+    }
+
+    /// Whether the client is on another machine, and nothing but that tells it from anybody: `protected-mode`.
+    fn is_protected_from(&self, peer: SocketAddr) -> bool {
+        let Environment { settings, users, .. } = &self.services.environment;
+        !peer.ip().to_canonical().is_loopback()
+            && settings.is_protected()
+            && users.default_user().rules().needs_no_password()
     }
 
     /// What can't be set is no reason to refuse a client.

@@ -18,6 +18,10 @@ pub struct Hooks {
     pub appendfsync: Box<dyn Fn(Appendfsync) + Send + Sync>,
     /// Changes how much may wait for a client that takes nothing.
     pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
+    /// Changes the password of the default user.
+    pub requirepass: Box<dyn Fn(Option<&str>) + Send + Sync>,
+    /// The users as the configuration would have to name them. An error is text for the client.
+    pub users: Box<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Changes which events of keys are published.
     pub notify_keyspace_events: Box<dyn Fn(EventClasses) + Send + Sync>,
 }

@@ -211,6 +211,7 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
             config_file: String::new(),
             data_file: config.data_file().display().to_string(),
         },
+        users: server::users(&config).unwrap(),
         config,
         set_loglevel: Box::new(|_| Ok(())),
     }
