@@ -51,9 +51,9 @@ pub fn users(config: &Config) -> Result<Users, String> {
     let users = Users::new(command::catalogue(), config.aclfile.clone());
     users.set_default_password(config.requirepass.as_deref());
     if config.aclfile.is_some() {
-        users.load_first()?
+        users.load_first()?;
     } else {
-        users.configure(&config.users)?
+        users.configure(&config.users)?;
     }
     Ok(users)
 }

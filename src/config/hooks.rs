@@ -6,6 +6,9 @@ use super::{Appendfsync, Loglevel};
 use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 
+/// Takes a password, or none.
+pub type SetPassword = dyn Fn(Option<&str>) + Send + Sync;
+
 /// What makes those options count that take more than storing a value.
 pub struct Hooks {
     /// Changes the least important messages that are logged. An error is text for the client.
@@ -19,7 +22,7 @@ pub struct Hooks {
     /// Changes how much may wait for a client that takes nothing.
     pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
     /// Changes the password of the default user.
-    pub requirepass: Box<dyn Fn(Option<&str>) + Send + Sync>,
+    pub requirepass: Box<SetPassword>,
     /// The users as the configuration would have to name them. An error is text for the client.
     pub users: Box<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Changes which events of keys are published.

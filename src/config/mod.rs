@@ -26,7 +26,7 @@ use crate::pubsub::EventClasses;
 
 use self::rows::{FIXED, ROWS, Row};
 
-pub use self::hooks::Hooks;
+pub use self::hooks::{Hooks, SetPassword};
 pub use self::live::Live;
 
 mod hooks;

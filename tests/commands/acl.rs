@@ -19,7 +19,7 @@ fn code(client: &mut Client, words: &[&str]) -> String {
 #[test]
 fn users_are_made_of_rules_and_shown_as_these() {
     check(
-        r##"
+        r#"
         > ACL SETUSER x
         < +OK
         > ACL LIST
@@ -47,14 +47,14 @@ fn users_are_made_of_rules_and_shown_as_these() {
         < -ERR The 'default' user cannot be removed
         > ACL USERS
         < *1 "default"
-        "##,
+        "#,
     );
 }
 
 #[test]
 fn a_wrong_rule_is_named_and_changes_nothing() {
     check(
-        r##"
+        r#"
         > ACL SETUSER y (+get
         < -ERR Unmatched parenthesis in acl selector starting at '(+get'.
         > ACL SETUSER y on foo
@@ -76,14 +76,14 @@ fn a_wrong_rule_is_named_and_changes_nothing() {
         > ACL GETUSER y
         <2 $-1
         <3 _
-        "##,
+        "#,
     );
 }
 
 #[test]
 fn a_dry_run_tells_what_is_permitted() {
     check(
-        r#"
+        r"
         > ACL DRYRUN nosuch get a
         < -ERR User 'nosuch' not found
         > ACL DRYRUN default nosuch a
@@ -110,7 +110,7 @@ fn a_dry_run_tells_what_is_permitted() {
         < -ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.
         > ACL SAVE
         < -ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.
-        "#,
+        ",
     );
 }
 
@@ -286,7 +286,7 @@ fn requirepass_and_the_default_user_are_about_the_same_password() {
     run(
         &mut client,
         2,
-        r##"
+        r#"
         > ACL WHOAMI
         < -NOAUTH Authentication required.
         > AUTH bar
@@ -309,7 +309,7 @@ fn requirepass_and_the_default_user_are_about_the_same_password() {
         < +OK
         > ACL SETUSER default off
         < +OK
-        "##,
+        "#,
     );
     let mut other = server.connect();
     assert_eq!(code(&mut other, &["PING"]), "-NOAUTH");
