@@ -25,7 +25,8 @@ use tokio::sync::oneshot;
 const INPUTS: usize = 1_000;
 
 /// Words of inputs that are left out: they end or stop the server, or keep later clients out, as they are meant to.
-const LEFT_OUT: [&[u8]; 6] = [b"shutdown", b"pause", b"requirepass", b"maxclients", b"timeout", b"wait"];
+const LEFT_OUT: [&[u8]; 7] =
+    [b"shutdown", b"pause", b"requirepass", b"setuser", b"maxclients", b"timeout", b"wait"];
 
 static SERVER: Mutex<Option<Server>> = Mutex::new(None);
 
@@ -191,7 +192,8 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         config_file: String::new(),
         data_file: String::new(),
     };
-    let options = Options { about, config, set_loglevel: Box::new(|_| Ok(())) };
+    let users = server::users(&config).unwrap();
+    let options = Options { about, users, config, set_loglevel: Box::new(|_| Ok(())) };
     let (end, ended) = oneshot::channel();
     let thread = std::thread::spawn(move || {
         let outcome = runtime.block_on(server::run(vec![listener], journal, options, async {
