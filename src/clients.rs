@@ -116,6 +116,9 @@ const IDLE: u8 = 8;
 /// The server ends: what it has asked for is finished, and its connection closed.
 const LEAVING: u8 = 16;
 
+/// Users were changed: its task has to look at its own anew.
+const REVIEW: u8 = 32;
+
 /// Why a connection ends that did not ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -136,6 +139,8 @@ pub struct Profile {
     pub library_name: String,
     /// CLIENT SETINFO LIB-VER.
     pub library_version: String,
+    /// The name of the user that it is.
+    pub user: Arc<str>,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// CLIENT NO-TOUCH.
@@ -203,6 +208,12 @@ impl Client {
     #[must_use]
     pub fn is_signalled(&self) -> bool {
         self.signals.load(Acquire) & !LEAVING != 0
+    }
+
+    /// Whether users were changed since this was last asked.
+    #[must_use]
+    pub fn take_review(&self) -> bool {
+        self.signals.load(Acquire) & REVIEW != 0 && self.signals.fetch_and(!REVIEW, AcqRel) & REVIEW != 0
     }
 
     /// Whether it has to leave as soon as it is answered, because the server ends.
@@ -308,6 +319,7 @@ impl Clients {
                 name: String::new(),
                 library_name: String::new(),
                 library_version: String::new(),
+                user: Arc::default(),
                 no_evict: false,
                 no_touch: false,
                 last_command: "",
@@ -340,6 +352,12 @@ impl Clients {
     pub fn kill(&self, client: &Client) {
         self.lock().remove(&client.id);
         client.signal(KILLED);
+    }
+
+    /// Has all clients look at their users anew before they do anything else. To be called when users have changed: who
+    /// connects later finds them as they are then.
+    pub fn review(&self) {
+        self.lock().values().for_each(|client| client.signal(REVIEW));
     }
 
     /// Has all clients leave, and those that come later.
@@ -460,6 +478,16 @@ mod tests {
         assert_eq!((membership.client.end(), wakes.0.load(Relaxed)), (None, 1));
         let late = clients.connect(address(), address(), 2).unwrap();
         assert!(late.client.is_leaving());
+    }
+
+    #[test]
+    fn a_client_is_woken_to_look_at_its_user_anew() {
+        let (clients, membership, wakes) = waiting();
+        clients.review();
+        assert!(membership.client.is_signalled());
+        assert_eq!((membership.client.end(), wakes.0.load(Relaxed)), (None, 1));
+        assert!(membership.client.take_review() && !membership.client.take_review());
+        assert!(!membership.client.is_signalled());
     }
 
     #[test]

@@ -48,6 +48,10 @@
 //! command. Both put what they send, encoded once, into the [`outbox`] of each client, a bounded queue, from any
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
+//! Who may do what: [`acl`] has the users and their rules. A connection holds the user that it is; one that may do
+//! everything costs a request one branch, any other has its commands, keys and channels looked at
+//! (`command/permission.rs`).
+//!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and hands on,
@@ -83,12 +87,14 @@
 //! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`, `resp`, `stats`; `server` → [`listen`],
 //! [`connection`], [`systemd`], [`tls`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
-//! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
-//! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
-//! the types of its options and of the tools' arguments; the others know little but [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
+//! [`clients`], [`settings`], [`pubsub`], [`monitor`], [`acl`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
+//! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, the
+//! command table (for the users' rules), and the types of its options and of the tools' arguments; the others know little but
+//! [`limits`] and [`expiry`]. `store` never knows tokio, RESP or
 //! SQL; `command` never knows sockets, channels or
 //! SQL; `resp` never knows commands; `journal` never knows RESP. A test holds this.
 
+pub mod acl;
 pub mod clients;
 pub mod command;
 pub mod config;

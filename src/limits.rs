@@ -282,6 +282,34 @@ pub const FLOAT_BYTES: usize = 5 * 1024 - 1;
 /// Longest name that CLIENT SETNAME and CLIENT SETINFO keep of a client.
 pub const CLIENT_NAME_BYTES: usize = 1024;
 
+/// Users that there can be.
+pub const USERS: usize = 16 * 1024;
+
+/// What the rules of one of them may take. Each of its requests is held against them, one by one.
+pub const USER_BYTES: usize = 1024 * 1024;
+
+/// Bits of a password that ACL GENPASS makes: as in Redis.
+pub const RANDOM_PASSWORD_BITS: usize = 4096;
+
+/// Most entries that ACL LOG can be told to keep.
+pub const ACL_LOG_ENTRIES: usize = 10_000;
+
+/// Bytes that ACL LOG keeps of a key, a channel or a user's name: a client chooses them.
+pub const ACL_LOG_BYTES: usize = 1024;
+
+/// Entries among which one is looked for that says the same, as in Redis.
+pub const ACL_LOG_MERGED: usize = 10;
+
+/// How much older that may be, in milliseconds: Redis's `ACL_LOG_GROUPING_MAX_TIME_DELTA`.
+pub const ACL_LOG_MERGED_MS: i64 = 60_000;
+
+/// What the reply to a connection's first failed login waits; then twice as long with each that follows.
+pub const FIRST_LOGIN_DELAY: Duration = Duration::from_millis(10);
+
+/// What it waits at most: nobody who mistypes a password notices, and who guesses gets three guesses a second out of
+/// each connection.
+pub const LONGEST_LOGIN_DELAY: Duration = Duration::from_millis(320);
+
 /// Names that one COMMAND INFO or COMMAND DOCS may ask for: more than there are, so that each can be.
 pub const COMMAND_NAMES: usize = 1024;
 

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use revoked::command::About;
-use revoked::config::{self, Config, Logformat, Loglevel, Task, Tool};
+use revoked::config::{self, Config, Logformat, Task, Tool};
 use revoked::journal::{OpenError, Opened, sqlite_version};
 use revoked::listen::{self, Listener};
 use revoked::memory;
-use revoked::server::{self, Options, Reload};
+use revoked::server::{self, Options, Reload, SetLoglevel};
 use revoked::systemd::{self, Notifier};
 use revoked::tls::Tls;
 use revoked::tool;
@@ -138,9 +138,6 @@ fn end(outcome: Result<String, Failure>) -> ExitCode {
     }
 }
 
-/// Changes the least important messages that are logged.
-type SetLoglevel = Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>;
-
 fn log(config: &Config) -> Result<SetLoglevel, Failure> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
@@ -187,6 +184,8 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     let ended = signalled().map_err(no_handlers)?;
     let requests = signal(SignalKind::hangup()).map_err(no_handlers)?;
     let reload = Reload { requests, read: Arc::new(read_again) };
+    let users =
+        server::users(&config).map_err(|why| Failure(exit::CONFIG, format!("aclfile or user: {why}")))?;
     let policy = server::sync_policy(config.appendfsync);
     let tls = Arc::<Tls>::default();
     if config.tls_port > 0 {
@@ -197,6 +196,7 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
     let options = Options {
         about: about(&config),
+        users,
         config,
         set_loglevel,
         tls,

@@ -13,6 +13,8 @@ pub enum Reply {
     Simple(&'static str),
     /// An integer.
     Integer(i64),
+    /// A number that may be no whole one: a bulk string in RESP2.
+    Double(f64),
     /// A bulk string.
     Bulk(Bytes),
     /// Nothing there.
@@ -52,7 +54,12 @@ impl Reply {
     pub fn bytes(&self) -> usize {
         let all = |replies: &[Self]| replies.iter().map(|reply| size_of::<Self>() + reply.bytes()).sum();
         match self {
-            Self::Simple(_) | Self::Integer(_) | Self::Null | Self::NullArray | Self::Error(_) => 0,
+            Self::Simple(_)
+            | Self::Integer(_)
+            | Self::Double(_)
+            | Self::Null
+            | Self::NullArray
+            | Self::Error(_) => 0,
             Self::Bulk(string) => string.len(),
             Self::Text(text) => text.len(),
             Self::Strings(strings) | Self::StringSet(strings) => {
@@ -223,6 +230,48 @@ pub enum Error {
     WrongPass,
     /// AUTH where no password is set.
     AuthNotConfigured,
+    /// A command that the user may not execute.
+    NoPermission {
+        /// The user.
+        user: String,
+        /// The command's full name.
+        command: &'static str,
+    },
+    /// A key that the user may not touch, or not so.
+    NoKeyPermission,
+    /// A channel that is not for the user.
+    NoChannelPermission,
+    /// A command of a transaction that the user may not execute any more; why.
+    NoLongerPermitted(&'static str),
+    /// A client from elsewhere, where none must give a password.
+    ProtectedMode,
+    /// ACL SETUSER with a rule that is wrong.
+    WrongRule {
+        /// The rule.
+        rule: String,
+        /// What is wrong with it.
+        problem: RuleProblem,
+    },
+    /// ACL SETUSER with a parenthesis that is not closed, in the rule that begins with this.
+    UnmatchedParenthesis(String),
+    /// ACL SETUSER with a name that can't be.
+    InvalidUserName,
+    /// ACL SETUSER of one user more than there may be.
+    TooManyUsers,
+    /// ACL DELUSER of the default user.
+    DefaultUserStays,
+    /// ACL DRYRUN of a user that there is not.
+    UserNotFound(String),
+    /// ACL DRYRUN with a command that there is not.
+    CommandNotFound(String),
+    /// ACL GENPASS with a length that can't be.
+    InvalidPasswordLength,
+    /// ACL LOAD or SAVE without a file.
+    NoAclFile,
+    /// ACL SAVE that failed. The log says why.
+    AclSaveFailed,
+    /// ACL LOAD that failed: all that is wrong.
+    AclLoadFailed(String),
     /// HELLO with a version that there is not.
     NoProto,
     /// HELLO with a version that is no number.
@@ -437,6 +486,56 @@ impl fmt::Display for Error {
                 "ERR AUTH <password> called without any password configured for the default user. Are you \
                  sure your configuration is correct?",
             ),
+            Self::NoPermission { user, command } => {
+                write!(f, "NOPERM User {user} has no permissions to run the '{command}' command")
+            }
+            Self::NoKeyPermission => f.write_str("NOPERM No permissions to access a key"),
+            Self::NoChannelPermission => f.write_str("NOPERM No permissions to access a channel"),
+            Self::NoLongerPermitted(why) => write!(
+                f,
+                "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. \
+                 This command is no longer allowed for the following reason: {why}"
+            ),
+            Self::ProtectedMode => f.write_str(
+                "DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
+                 for the default user. In this mode connections are only accepted from the loopback interface. If \
+                 you want to connect from external computers to Redis you may adopt one of the following solutions: \
+                 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback \
+                 interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis \
+                 is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change \
+                 permanent. 2) Alternatively you can just disable the protected mode by editing the Redis \
+                 configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+                 3) If you started the server manually just for testing, restart it with the '--protected-mode no' \
+                 option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one \
+                 of the above things in order for the server to start accepting connections from the outside.",
+            ),
+            Self::WrongRule { rule, problem } => {
+                write!(f, "ERR Error in ACL SETUSER modifier '{rule}': {problem}")
+            }
+            Self::UnmatchedParenthesis(word) => {
+                write!(f, "ERR Unmatched parenthesis in acl selector starting at '{word}'.")
+            }
+            Self::InvalidUserName => f.write_str("ERR Usernames can't contain spaces or null characters"),
+            Self::TooManyUsers => f.write_str("ERR there are too many users"),
+            Self::DefaultUserStays => f.write_str("ERR The 'default' user cannot be removed"),
+            Self::UserNotFound(name) => write!(f, "ERR User '{name}' not found"),
+            Self::CommandNotFound(name) => write!(f, "ERR Command '{name}' not found"),
+            Self::InvalidPasswordLength => f.write_str(
+                "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up \
+                 to 4096",
+            ),
+            Self::NoAclFile => f.write_str(
+                "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the \
+                 ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file \
+                 set) in order to store users in the Redis configuration.",
+            ),
+            Self::AclSaveFailed => f.write_str(
+                "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
+            ),
+            Self::AclLoadFailed(problems) => write!(
+                f,
+                "ERR {problems} WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
+            ),
             Self::NoProto => f.write_str("NOPROTO unsupported protocol version"),
             Self::ProtocolVersionNotAnInteger => {
                 f.write_str("ERR Protocol version is not an integer or out of range")
@@ -531,6 +630,50 @@ impl fmt::Display for Error {
             Self::NoReplication => f.write_str("ERR There is no replication: this server is always a master"),
             Self::Custom(text) => f.write_str(text),
         }
+    }
+}
+
+/// What is wrong with a rule of a user. Where Redis has the reason, the text is Redis's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleProblem {
+    /// It names a command or a category that there is not.
+    Unknown,
+    /// It is no rule.
+    Syntax,
+    /// It allows keys where all are allowed.
+    AllKeys,
+    /// It allows channels where all are allowed.
+    AllChannels,
+    /// It takes a password away that the user has not.
+    NoSuchPassword,
+    /// It is no SHA-256.
+    InvalidHash,
+    /// It allows a subcommand with one first argument.
+    FirstArgumentOfSubcommand,
+    /// The user's rules are too many, or too long.
+    TooLong,
+}
+
+impl fmt::Display for RuleProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "Unknown command or category name in ACL",
+            Self::Syntax => "Syntax error",
+            Self::AllKeys => {
+                "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any \
+                 effect. Try 'resetkeys' to start with an empty list of patterns"
+            }
+            Self::AllChannels => {
+                "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any \
+                 effect. Try 'resetchannels' to start with an empty list of channels"
+            }
+            Self::NoSuchPassword => "The password you are trying to remove from the user does not exist",
+            Self::InvalidHash => {
+                "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+            }
+            Self::FirstArgumentOfSubcommand => "Allowing first-arg of a subcommand is not supported",
+            Self::TooLong => "The rules of one user are too many, or too long",
+        })
     }
 }
 

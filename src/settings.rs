@@ -2,8 +2,8 @@
 //! load it when they need it: a setting on the way of a request costs one load of an atomic.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::limits::{ARGUMENT_BYTES, REQUEST_BYTES};
@@ -13,7 +13,7 @@ use crate::reply::Error;
 
 /// The settings of one server. What is made by `default` is turned off, or as wide as it can be, but for `maxclients`,
 /// which is 0.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Settings {
     /// Most clients at once.
     pub maxclients: AtomicUsize,
@@ -26,7 +26,9 @@ pub struct Settings {
     request: RequestBounds,
     output_limits: RwLock<OutputLimits>,
     slowness: Slowness,
-    requirepass: RwLock<Option<Arc<str>>>,
+    /// Most entries that ACL LOG keeps.
+    pub acllog_max_len: AtomicUsize,
+    is_protected: AtomicBool,
 }
 
 /// From which duration on somebody wants to know of a command, in microseconds.
@@ -127,15 +129,15 @@ impl Settings {
         self.tcp_keepalive_seconds.store(seconds, Relaxed);
     }
 
-    /// What AUTH must be given, if anything.
+    /// Whether clients from elsewhere are refused where none must give a password.
     #[must_use]
-    pub fn requirepass(&self) -> Option<Arc<str>> {
-        self.requirepass.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn is_protected(&self) -> bool {
+        self.is_protected.load(Relaxed)
     }
 
-    /// Sets [`Settings::requirepass`]. Who is connected stays so.
-    pub fn set_requirepass(&self, password: Option<&str>) {
-        *self.requirepass.write().unwrap_or_else(PoisonError::into_inner) = password.map(Arc::from);
+    /// Sets [`Settings::is_protected`].
+    pub fn set_protected(&self, is_protected: bool) {
+        self.is_protected.store(is_protected, Relaxed);
     }
 
     /// Whether a command that took so long is worth a closer look: SLOWLOG or LATENCY wants it.
@@ -186,22 +188,6 @@ impl Slowness {
     }
 }
 
-/// Shows everything but the password.
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("maxclients", &self.maxclients)
-            .field("slowlog_max_len", &self.slowlog_max_len)
-            .field("maxmemory", &self.maxmemory)
-            .field("tcp_keepalive_seconds", &self.tcp_keepalive_seconds)
-            .field("timeout_seconds", &self.timeout_seconds)
-            .field("request", &self.request)
-            .field("output_limits", &self.output_limits())
-            .field("slowness", &self.slowness)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The configuration as CONFIG sees it. (The commands do not know the module of that name.)
 pub trait Parameters: fmt::Debug + Send + Sync {
     /// The names, and the values as CONFIG GET shows them.
@@ -247,12 +233,5 @@ mod tests {
         settings.set_slowlog_log_slower_than(-1);
         settings.set_latency_monitor_threshold(0);
         assert!(!settings.is_slow(u64::MAX - 1));
-    }
-
-    #[test]
-    fn the_password_is_not_shown() {
-        let settings = Settings::default();
-        settings.set_requirepass(Some("s3cret"));
-        assert!(!format!("{settings:?}").contains("s3cret"));
     }
 }

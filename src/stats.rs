@@ -26,6 +26,8 @@ pub struct Stats {
     pub net_output_bytes: Counter,
     /// Error replies.
     pub error_replies: Counter,
+    /// What was denied to users.
+    pub denials: Denials,
     /// Keys that a read found.
     pub keyspace_hits: Counter,
     /// Keys that a read did not find.
@@ -41,6 +43,19 @@ pub struct Stats {
     /// What took long.
     pub latency: Latency,
     settings: Arc<Settings>,
+}
+
+/// What was denied to users.
+#[derive(Debug, Default)]
+pub struct Denials {
+    /// Logins.
+    pub logins: Counter,
+    /// Commands.
+    pub commands: Counter,
+    /// Keys.
+    pub keys: Counter,
+    /// Channels.
+    pub channels: Counter,
 }
 
 /// A number that only grows, until it is reset.
@@ -265,6 +280,7 @@ impl Stats {
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
             error_replies: Counter::default(),
+            denials: Denials::default(),
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
             expired_keys: Counter::default(),

@@ -341,6 +341,100 @@ mod the_command_line {
     }
 }
 
+mod users {
+    use super::*;
+
+    const GATEWAY: &str = "user gateway on >s3cret ~revoked +sismember\n";
+
+    fn home() -> (Home, String) {
+        let home = Home::new();
+        let file = home.path("users.acl").display().to_string();
+        fs::write(&file, GATEWAY).unwrap();
+        let home = home.with_argument("--aclfile").with_argument(&file);
+        (home, file)
+    }
+
+    fn logged_in(daemon: &Daemon) -> Client {
+        let client = daemon.connect();
+        assert_eq!(client.ask(&["AUTH", "gateway", "s3cret"]), simple("OK"));
+        client
+    }
+
+    #[test]
+    fn are_read_from_their_file_and_written_to_it_without_passwords() {
+        let (home, file) = home();
+        let daemon = home.start();
+        let gateway = logged_in(&daemon);
+        assert_eq!(gateway.ask(&["SISMEMBER", "revoked", "a"]), integer(0));
+        assert!(error(&gateway.ask(&["SADD", "revoked", "a"])).starts_with("NOPERM User gateway "));
+        let admin = daemon.connect();
+        admin.ask(&["ACL", "SETUSER", "issuer", "on", ">0ther", "~revoked", "+sadd"]);
+        assert_eq!(admin.ask(&["ACL", "SAVE"]), simple("OK"));
+        let saved = fs::read_to_string(&file).unwrap();
+        assert!(
+            saved.lines().count() == 3 && !saved.contains("s3cret") && !saved.contains("0ther"),
+            "{saved}"
+        );
+        assert_eq!(admin.ask(&["ACL", "LOAD"]), simple("OK"));
+        assert_eq!(gateway.ask(&["SISMEMBER", "revoked", "a"]), integer(0), "it is as it was");
+        fs::write(&file, "user issuer on\n").unwrap();
+        assert_eq!(admin.ask(&["ACL", "LOAD"]), simple("OK"));
+        assert!(gateway.receive().is_err(), "there is no such user any more");
+        fs::write(&file, "user gateway +nosuch\n").unwrap();
+        let refusal = admin.ask(&["ACL", "LOAD"]);
+        assert!(error(&refusal).contains("users.acl:1: '+nosuch': Unknown command"), "{refusal:?}");
+        assert_eq!(strings(&admin.ask(&["ACL", "USERS"])), [&b"default"[..], b"issuer"]);
+    }
+
+    #[test]
+    fn that_are_wrong_stop_the_start_in_one_line() {
+        let (home, file) = home();
+        for (text, why) in [("use gateway on\n", "users.acl:1: "), ("user gateway +x\n", "'+x'")] {
+            fs::write(&file, text).unwrap();
+            let ended = home.launch(free_port()).ended();
+            assert_eq!(ended.code, Some(CONFIG));
+            assert!(ended.log.contains(why), "{}", ended.log);
+        }
+        fs::remove_file(&file).unwrap();
+        let ended = home.launch(free_port()).ended();
+        assert!(ended.code == Some(CONFIG) && ended.log.contains(&file), "{}", ended.log);
+    }
+
+    #[test]
+    fn that_are_made_at_run_time_are_written_into_the_configuration() {
+        let home = Home::new();
+        let file = home.path("revoked.toml");
+        fs::write(&file, "# ours\nuser = ['gateway on >s3cret ~revoked +sismember']\n").unwrap();
+        let home = home.with_argument(file.to_str().unwrap());
+        let daemon = home.start();
+        logged_in(&daemon);
+        let admin = daemon.connect();
+        admin.ask(&["ACL", "SETUSER", "issuer", "on", ">0ther", "~revoked", "+sadd"]);
+        assert_eq!(admin.ask(&["CONFIG", "REWRITE"]), simple("OK"));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# ours\nuser = [") && !text.contains("s3cret"), "{text}");
+        daemon.stop();
+        let daemon = home.start();
+        logged_in(&daemon);
+        assert_eq!(daemon.connect().ask(&["AUTH", "issuer", "0ther"]), simple("OK"));
+    }
+
+    #[test]
+    fn who_fail_to_log_in_are_logged_without_what_they_sent() {
+        let (home, _) = home();
+        let daemon = home.start();
+        let client = daemon.connect();
+        for _ in 0..3 {
+            client.ask(&["AUTH", "hunter2", "hunter3"]);
+            client.ask(&["AUTH", "gateway", "hunter4"]);
+        }
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert_eq!(log.matches("could not log in").count(), 1, "{log}");
+        assert!(!log.contains("hunter"), "{log}");
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_is_told_apart() {
     let home = Home::new();

@@ -27,7 +27,8 @@ use tokio::sync::oneshot;
 const INPUTS: usize = 1_000;
 
 /// Words of inputs that are left out: they end or stop the server, or keep later clients out, as they are meant to.
-const LEFT_OUT: [&[u8]; 6] = [b"shutdown", b"pause", b"requirepass", b"maxclients", b"timeout", b"wait"];
+const LEFT_OUT: [&[u8]; 7] =
+    [b"shutdown", b"pause", b"requirepass", b"setuser", b"maxclients", b"timeout", b"wait"];
 
 static SERVER: Mutex<Option<Server>> = Mutex::new(None);
 
@@ -194,10 +195,13 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         data_file: String::new(),
         listeners: Vec::new(),
     };
+    let users = server::users(&config).unwrap();
     let options = Options {
         about,
+        users,
         config,
         set_loglevel: Box::new(|_| Ok(())),
+        metrics_listeners: Vec::new(),
         tls: Arc::default(),
         notifier: Notifier::default(),
         reload: None,

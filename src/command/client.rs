@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::session::USER;
 use super::{Control, Environment, PauseKind, Session};
+use crate::acl::User;
 use crate::clients::Client;
 use crate::monitor::Monitoring;
 use crate::reply::{Error, Reply, printable};
@@ -46,7 +46,7 @@ pub(super) fn kill(session: &mut Session, environment: &Environment, request: Re
             _ => Reply::OK,
         };
     }
-    match KillFilter::parse(request) {
+    match KillFilter::parse(environment, request) {
         Ok(filter) => Reply::count(kill_all(session, environment, &filter)),
         Err(error) => error.into(),
     }
@@ -75,22 +75,23 @@ struct KillFilter<'a> {
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     of_type: Option<ClientType>,
+    user: Option<Arc<User>>,
     /// Even the client that asks.
     kills_me: bool,
 }
 
 impl<'a> KillFilter<'a> {
-    fn parse(request: Request<'a>) -> Result<Self, Error> {
+    fn parse(environment: &Environment, request: Request<'a>) -> Result<Self, Error> {
         let mut filter = Self::default();
         let mut arguments = request.args(2);
         while let Some(option) = arguments.next() {
             let value = arguments.next().ok_or(Error::Syntax)?;
-            filter.set(option, value)?;
+            filter.set(environment, option, value)?;
         }
         Ok(filter)
     }
 
-    fn set(&mut self, option: &[u8], value: &'a [u8]) -> Result<(), Error> {
+    fn set(&mut self, environment: &Environment, option: &[u8], value: &'a [u8]) -> Result<(), Error> {
         match option.to_ascii_lowercase().as_slice() {
             b"id" => {
                 let id = parse_integer(value).filter(|&id| id > 0).ok_or(Error::ClientIdNotPositive)?;
@@ -99,9 +100,10 @@ impl<'a> KillFilter<'a> {
             b"addr" => self.address = Some(value),
             b"laddr" => self.local_address = Some(value),
             b"type" => self.of_type = Some(ClientType::parse(value)?),
-            // All are the one user that there is.
-            b"user" if value == USER.as_bytes() => {}
-            b"user" => return Err(Error::NoSuchUser(printable(value))),
+            b"user" => {
+                let user = environment.users.find(value);
+                self.user = Some(user.ok_or_else(|| Error::NoSuchUser(printable(value)))?);
+            }
             b"skipme" if value.eq_ignore_ascii_case(b"yes") => self.kills_me = false,
             b"skipme" if value.eq_ignore_ascii_case(b"no") => self.kills_me = true,
             _ => return Err(Error::Syntax),
@@ -114,6 +116,7 @@ impl<'a> KillFilter<'a> {
             && self.address.is_none_or(|given| is_shown_as(&client.peer_address, given))
             && self.local_address.is_none_or(|given| is_shown_as(&client.local_address, given))
             && self.of_type.is_none_or(|of_type| of_type.is_that_of(client))
+            && self.user.as_ref().is_none_or(|user| client.profile().user == *user.shown_name())
     }
 }
 

@@ -248,6 +248,10 @@ fn stats(fields: &mut Fields, environment: &Environment) {
     fields.add("pubsubshard_channels", environment.pubsub.len(Kind::ShardChannel));
     fields.add("total_error_replies", stats.error_replies.get());
     fields.add("client_output_buffer_limit_disconnections", stats.output_limit_disconnections.get());
+    fields.add("acl_access_denied_auth", stats.denials.logins.get());
+    fields.add("acl_access_denied_cmd", stats.denials.commands.get());
+    fields.add("acl_access_denied_key", stats.denials.keys.get());
+    fields.add("acl_access_denied_channel", stats.denials.channels.get());
     fields.add("revoked_tls_handshakes", stats.tls.handshakes.get());
     fields.add("revoked_tls_handshake_failures", stats.tls.handshake_failures.get());
 }

@@ -285,6 +285,9 @@ impl Flag {
             | Self::RepliesFirst
             | Self::Streamed
             | Self::Members
+            | Self::Publishes
+            | Self::Subscribes
+            | Self::SubscribesToPatterns
             | Self::WhileSubscribed => return None,
             Self::DenyOom => "denyoom",
             Self::Fast => "fast",

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use ahash::AHashMap;
 
+use crate::acl::{Catalogue, Row, Users};
 use crate::clients::Clients;
 use crate::glob;
 use crate::limits::UNKNOWN_COMMAND_BYTES;
@@ -26,6 +27,7 @@ use self::introspection::last_argument;
 
 pub use self::evaluate::{Notice, evaluate, evaluate_and_notice};
 pub use self::monitoring::{note_slow, redacted};
+pub use self::permission::Denied;
 pub use self::session::{REDIS_VERSION, Session, selected_database};
 pub use self::table::TABLE;
 
@@ -40,6 +42,7 @@ mod introspection;
 mod key;
 mod memory;
 mod monitoring;
+mod permission;
 mod pubsub;
 mod server;
 mod session;
@@ -141,6 +144,10 @@ pub enum Control {
         /// How long to wait for it at most; none for however long it takes.
         timeout_ms: Option<u64>,
     },
+    /// Make the users that the file names: ACL LOAD.
+    LoadUsers,
+    /// Write the users into the file: ACL SAVE.
+    SaveUsers,
     /// Have commands wait: CLIENT PAUSE.
     Pause {
         /// Which.
@@ -217,6 +224,12 @@ pub enum Flag {
     AllowBusy,
     /// About channels: category `@pubsub`.
     PubSub,
+    /// Its first argument is a channel that it sends to.
+    Publishes,
+    /// Its arguments are channels that it listens to.
+    Subscribes,
+    /// Its arguments are patterns of such.
+    SubscribesToPatterns,
     /// Taken from a subscriber that speaks RESP2, whose every other reply would look like a message.
     WhileSubscribed,
     /// Its reply has to stand before the messages that it leads to, not behind them.
@@ -327,6 +340,8 @@ pub struct Environment {
     pub store: Arc<Store>,
     /// The counters.
     pub stats: Arc<Stats>,
+    /// Who may do what.
+    pub users: Arc<Users>,
     /// Who is connected.
     pub clients: Arc<Clients>,
     /// Who listens to which channels.
@@ -377,6 +392,20 @@ pub fn commands() -> impl Iterator<Item = &'static Spec> {
 /// All rows with their subcommands, in the order of the counters.
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
     commands().flat_map(|spec| std::iter::once(spec).chain(spec.subcommands))
+}
+
+/// What rules of users can name. A command's place there is its [`Command::index`].
+#[must_use]
+pub fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+        let row = |spec: &'static Spec| Row {
+            name: spec.name,
+            categories: introspection::categories(spec),
+            subcommands: spec.subcommands.len(),
+        };
+        Catalogue::new(rows().map(row).collect())
+    });
+    &CATALOGUE
 }
 
 /// Finds the command that a request names, and checks the number of its arguments.

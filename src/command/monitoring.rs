@@ -54,6 +54,7 @@ pub fn redacted<'a>(environment: &Environment, command: Command, request: Reques
                 arguments.iter_mut().skip(place + 1).take(2).for_each(|argument| *argument = REDACTED);
             }
         }
+        "acl|setuser" => arguments[2..].fill(REDACTED),
         "config|set" => {
             for pair in arguments[2..].chunks_exact_mut(2) {
                 if environment.parameters.is_secret(pair[0]) {

@@ -1,37 +1,60 @@
 //! The connection's own state, and the commands that read or change it: AUTH, HELLO, SELECT, CLIENT, ...
 
 use std::collections::HashSet;
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::ClientType;
-use super::{Command, Environment, Flag, Run, Spec};
+use super::{Command, Denied, Environment, Flag, Run, Spec};
+use crate::acl::{Context, DEFAULT_USER, Denial, Reason, User};
 use crate::clients::Client;
 use crate::limits::{CLIENT_NAME_BYTES, DATABASES};
 use crate::monitor::Monitoring;
-use crate::pubsub::Subscriber;
+use crate::pubsub::{Kind, Subscriber};
 use crate::reply::{Error, Reply, printable};
 use crate::request::{Request, parse_integer};
+use crate::stats::now_ms;
 
 /// The version of Redis whose commands and replies these are, as HELLO and INFO report it. Client libraries
 /// switch features on by it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
-/// The only user there is.
-pub(super) const USER: &str = "default";
-
 /// What one connection's commands change of it.
 #[derive(Debug)]
 pub struct Session {
     client: Arc<Client>,
+    /// The user that it is: the default one, until it logs in.
+    user: Arc<User>,
+    /// Whether it has logged in, or needed not to when it came.
     authenticated: bool,
+    /// What follows from the two.
+    rights: Rights,
+    /// A login that failed, until somebody has seen to it.
+    failed_login: Option<FailedLogin>,
     closing: bool,
     replies: Replies,
     /// What it is subscribed to, if there is something.
     subscriber: Option<Box<Subscriber>>,
     /// That it is shown every command, if it is.
     monitoring: Option<Monitoring>,
+}
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    /// Log in.
+    LogIn,
+    /// What its user may.
+    Some,
+    /// All: its user may do everything.
+    All,
+}
+
+/// A login that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedLogin {
+    /// Whose it would have been; none, if there is no such user. (What was given for the name may be a password.)
+    pub user: Option<Arc<str>>,
 }
 
 /// Which replies the client wants: CLIENT REPLY.
@@ -51,15 +74,143 @@ impl Session {
     /// The state of a connection that was just accepted.
     #[must_use]
     pub fn new(client: Arc<Client>, environment: &Environment) -> Self {
-        let authenticated = environment.settings.requirepass().is_none();
-        Self {
+        let user = environment.users.default_user();
+        let authenticated = user.rules().are_open();
+        let mut session = Self {
             client,
+            user: Arc::clone(&user),
             authenticated,
+            rights: Rights::LogIn,
+            failed_login: None,
             closing: false,
             replies: Replies::On,
             subscriber: None,
             monitoring: None,
+        };
+        session.become_user(user, authenticated);
+        session
+    }
+
+    fn become_user(&mut self, user: Arc<User>, authenticated: bool) {
+        // Who has not logged in is the default user.
+        self.rights = match (authenticated || user.rules().are_open(), user.rules().allow_everything()) {
+            (false, _) => Rights::LogIn,
+            (true, false) => Rights::Some,
+            (true, true) => Rights::All,
+        };
+        self.client.profile().user = Arc::clone(user.shown_name());
+        (self.user, self.authenticated) = (user, authenticated);
+    }
+
+    /// The user that it is.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Looks at its user anew, if users have changed. False, if the connection has to end: the user is gone, or may not
+    /// listen any more to what it is subscribed to.
+    #[must_use]
+    pub fn review(&mut self, environment: &Environment) -> bool {
+        if !self.client.take_review() {
+            return true;
         }
+        let user = environment.users.find(self.user.name()).filter(|user| user.is(&self.user));
+        let Some(user) = user else { return false };
+        self.become_user(user, self.authenticated);
+        self.may_listen_to_all()
+    }
+
+    /// Has all connections look at their users anew. This one ends behind its reply if it has to.
+    pub fn note_changed_users(&mut self, environment: &Environment) {
+        environment.clients.review();
+        if !self.review(environment) {
+            self.closing = true;
+        }
+    }
+
+    fn may_listen_to_all(&self) -> bool {
+        let Some(subscriber) = &self.subscriber else { return true };
+        [Kind::Channel, Kind::Pattern, Kind::ShardChannel].into_iter().all(|kind| {
+            let rules = self.user.rules();
+            subscriber.names(kind).iter().all(|name| rules.allow_subscription(name, kind == Kind::Pattern))
+        })
+    }
+
+    /// Whether every command may be executed, with whatever arguments.
+    #[inline]
+    #[must_use]
+    pub fn may_everything(&self) -> bool {
+        self.rights == Rights::All
+    }
+
+    /// Whether a request of this command may be executed.
+    ///
+    /// # Errors
+    ///
+    /// If the client has to log in first, or its user may not do this.
+    #[inline]
+    pub fn permit(&self, command: Command, request: Request<'_>) -> Result<(), Error> {
+        if self.may_everything() { Ok(()) } else { self.look_up_permission(command, request) }
+    }
+
+    fn look_up_permission(&self, command: Command, request: Request<'_>) -> Result<(), Error> {
+        if self.rights == Rights::LogIn {
+            return if command.spec.has(Flag::NoAuth) { Ok(()) } else { Err(Error::NoAuth) };
+        }
+        command.permitted(&self.user, request).map_err(|denied| denied.error(command, &self.user))
+    }
+
+    /// Whether a request that was permitted when it was queued still is when EXEC executes it. What is denied is counted
+    /// and kept for ACL LOG.
+    ///
+    /// # Errors
+    ///
+    /// If its user may not do this any more.
+    pub fn permit_later(
+        &self,
+        environment: &Environment,
+        command: Command,
+        request: Request<'_>,
+    ) -> Result<(), Error> {
+        if self.may_everything() || self.rights == Rights::LogIn {
+            return Ok(());
+        }
+        command.permitted(&self.user, request).map_err(|denied| {
+            self.note_denied(environment, command, request, denied);
+            denied.error_later()
+        })
+    }
+
+    /// Counts a request that was not permitted, and keeps it for ACL LOG.
+    pub fn note_denial(&self, environment: &Environment, command: Command, request: Request<'_>) {
+        if let Err(denied) = command.permitted(&self.user, request) {
+            self.note_denied(environment, command, request, denied);
+        }
+    }
+
+    fn note_denied(&self, environment: &Environment, command: Command, request: Request<'_>, denied: Denied) {
+        let object = denied.object(command, request);
+        self.note(environment, denied.reason(), object, self.user.name());
+    }
+
+    fn note(&self, environment: &Environment, reason: Reason, object: &[u8], user: &[u8]) {
+        let denials = &environment.stats.denials;
+        let counter = match reason {
+            Reason::Auth => &denials.logins,
+            Reason::Command => &denials.commands,
+            Reason::Key => &denials.keys,
+            Reason::Channel => &denials.channels,
+        };
+        counter.add(1);
+        let context = if self.is_in_transaction() { Context::Multi } else { Context::TopLevel };
+        let most = environment.settings.acllog_max_len.load(Relaxed);
+        let client = describe(&self.client).trim_end().to_owned();
+        environment.users.log.note(Denial { reason, context, object, user }, client, now_ms(), most);
+    }
+
+    /// A login that failed since this was last asked.
+    pub fn take_failed_login(&mut self) -> Option<FailedLogin> {
+        self.failed_login.take()
     }
 
     /// The connection, as others see it.
@@ -83,7 +234,7 @@ impl Session {
     /// Whether all commands are open to the client, not only those before AUTH.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
-        self.authenticated
+        self.rights != Rights::LogIn
     }
 
     /// Why this command may not be sent, now that the connection is a stream of messages, if it is one.
@@ -164,19 +315,26 @@ impl Session {
     }
 
     /// Lets the client in, if this is the user and this the password.
-    fn authenticate(&mut self, environment: &Environment, user: &[u8], password: &[u8]) -> Result<(), Error> {
-        // Without a password set, any is right: Redis's `nopass`.
-        let is_right =
-            environment.settings.requirepass().is_none_or(|set| is_same_secret(password, set.as_bytes()));
-        if !is_right || user != USER.as_bytes() {
-            return Err(Error::WrongPass);
+    fn authenticate(
+        &mut self,
+        environment: &Environment,
+        request: Request<'_>,
+        (user, password): (&[u8], &[u8]),
+    ) -> Result<(), Error> {
+        if let Some(user) = environment.users.authenticate(user, password) {
+            self.become_user(user, true);
+            return Ok(());
         }
-        self.authenticated = true;
-        Ok(())
+        self.note(environment, Reason::Auth, request.arg(0), user);
+        let known = environment.users.find(user);
+        self.failed_login = Some(FailedLogin { user: known.map(|user| Arc::clone(user.shown_name())) });
+        Err(Error::WrongPass)
     }
 
     fn reset(&mut self, environment: &Environment) {
-        self.authenticated = environment.settings.requirepass().is_none();
+        let user = environment.users.default_user();
+        let authenticated = user.rules().are_open();
+        self.become_user(user, authenticated);
         self.subscriber = None;
         self.monitoring = None;
         // A skip goes on to hide the reply of this very command.
@@ -190,13 +348,6 @@ impl Session {
         profile.no_evict = false;
         profile.no_touch = false;
     }
-}
-
-/// Whether two secrets are the same, in a time that tells their lengths and nothing of their bytes.
-fn is_same_secret(given: &[u8], set: &[u8]) -> bool {
-    // The black box keeps the compiler from leaving the loop at the first difference.
-    let difference = given.iter().zip(set).fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
-    given.len() == set.len() && difference == 0
 }
 
 /// `+OK`, or the error.
@@ -256,17 +407,19 @@ pub(super) fn parse_database(argument: &[u8]) -> Result<u8, Error> {
 }
 
 pub(super) fn auth(session: &mut Session, environment: &Environment, request: Request<'_>) -> Reply {
-    let (user, password) = match request.len() {
-        2 if environment.settings.requirepass().is_none() => return Error::AuthNotConfigured.into(),
-        2 => (USER.as_bytes(), request.arg(1)),
+    let needs_none = || environment.users.default_user().rules().needs_no_password();
+    let credentials = match request.len() {
+        2 if needs_none() => return Error::AuthNotConfigured.into(),
+        2 => (DEFAULT_USER.as_bytes(), request.arg(1)),
         3 => (request.arg(1), request.arg(2)),
         _ => return Error::Syntax.into(),
     };
-    ok_or_error(session.authenticate(environment, user, password))
+    ok_or_error(session.authenticate(environment, request, credentials))
 }
 
 pub(super) fn hello(session: &mut Session, environment: &Environment, request: Request<'_>) -> Reply {
-    let greeting = HelloOptions::parse(request).and_then(|options| options.apply(session, environment));
+    let greeting =
+        HelloOptions::parse(request).and_then(|options| options.apply(session, environment, request));
     greeting.unwrap_or_else(Reply::Error)
 }
 
@@ -300,11 +453,16 @@ impl<'a> HelloOptions<'a> {
     }
 
     /// Does what is asked for, all or nothing.
-    fn apply(self, session: &mut Session, environment: &Environment) -> Result<Reply, Error> {
-        if let Some((user, password)) = self.auth {
-            session.authenticate(environment, user, password)?;
+    fn apply(
+        self,
+        session: &mut Session,
+        environment: &Environment,
+        request: Request<'_>,
+    ) -> Result<Reply, Error> {
+        if let Some(credentials) = self.auth {
+            session.authenticate(environment, request, credentials)?;
         }
-        if !session.authenticated {
+        if !session.is_authenticated() {
             return Err(Error::HelloNoAuth);
         }
         if let Some(name) = self.name {
@@ -430,7 +588,7 @@ fn describe(client: &Client) -> String {
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={channels} \
          psub={patterns} ssub={shard_channels} multi={queued} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 \
-         rbs=0 rbp=0 obl=0 oll={messages} omem={message_bytes} tot-mem=0 events=r cmd={command} user={USER} redir=-1 resp={} lib-name={} lib-ver={}\n",
+         rbs=0 rbp=0 obl=0 oll={messages} omem={message_bytes} tot-mem=0 events=r cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.peer_address,
         client.local_address,
@@ -439,6 +597,7 @@ fn describe(client: &Client) -> String {
         profile.last_active.elapsed().as_secs(),
         client.database.load(Relaxed),
         client.query_bytes.load(Relaxed),
+        profile.user,
         client.protocol.load(Relaxed),
         profile.library_name,
         profile.library_version,

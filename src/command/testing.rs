@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{About, Environment, Run, Session, find, rows};
+use super::{About, Environment, Run, Session, catalogue, find, rows};
+use crate::acl::Users;
 use crate::clients::{Address, Clients, Membership};
 use crate::reply::{Error, Reply, printable};
 use crate::request::OwnedRequest;
@@ -18,10 +19,13 @@ pub(super) fn environment(requirepass: Option<&str>) -> Environment {
     let settings = Arc::new(Settings::default());
     settings.maxclients.store(10, Relaxed);
     settings.slowlog_max_len.store(3, Relaxed);
-    settings.set_requirepass(requirepass);
+    settings.acllog_max_len.store(3, Relaxed);
+    let users = Users::new(catalogue(), None);
+    users.set_default_password(requirepass);
     Environment {
         store: Arc::new(Store::default()),
         stats: Arc::new(Stats::with_settings(rows().count(), Arc::clone(&settings))),
+        users: Arc::new(users),
         clients: Arc::new(Clients::default()),
         pubsub: Arc::default(),
         monitors: Arc::default(),

@@ -10,6 +10,9 @@ use crate::tls;
 /// Reads the files of TLS that these options name.
 type ReadTls = dyn Fn(&tls::Options) -> Result<(), String> + Send + Sync;
 
+/// Takes a password, or none.
+pub type SetPassword = dyn Fn(Option<&str>) + Send + Sync;
+
 /// What makes those options count that take more than storing a value.
 pub struct Hooks {
     /// Changes the least important messages that are logged. An error is text for the client.
@@ -24,6 +27,10 @@ pub struct Hooks {
     pub client_output_buffer_limit: Box<dyn Fn(OutputLimits) + Send + Sync>,
     /// Has new connections be accepted as these say, whose files are read anew. An error is text for the client.
     pub tls: Box<ReadTls>,
+    /// Changes the password of the default user.
+    pub requirepass: Box<SetPassword>,
+    /// The users as the configuration would have to name them. An error is text for the client.
+    pub users: Box<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Changes which events of keys are published.
     pub notify_keyspace_events: Box<dyn Fn(EventClasses) + Send + Sync>,
 }

@@ -115,7 +115,10 @@ impl Parameters for Live {
 
     fn rewrite(&self) -> Result<(), Error> {
         // Not behind the lock, since it waits for the disk.
-        let config = self.config().clone();
+        let mut config = self.config().clone();
+        if config.aclfile.is_none() {
+            config.users = (self.hooks.users)().map_err(Error::RewriteFailed)?;
+        }
         rewrite::rewrite(&config)
     }
 
@@ -205,6 +208,7 @@ mod tests {
     #[derive(Default)]
     struct Calls {
         loglevel: AtomicUsize,
+        requirepass: AtomicUsize,
         appendfsync: AtomicUsize,
     }
 
@@ -212,7 +216,7 @@ mod tests {
     fn live() -> (Live, Arc<Calls>) {
         let config = from_sources(["revoked"].map(OsString::from), [], "0.0.0").unwrap();
         let calls = Arc::new(Calls::default());
-        let (loglevel, appendfsync) = (Arc::clone(&calls), Arc::clone(&calls));
+        let [loglevel, appendfsync, requirepass] = [(); 3].map(|()| Arc::clone(&calls));
         let hooks = Hooks {
             loglevel: Box::new(move |_| {
                 loglevel.loglevel.fetch_add(1, Relaxed);
@@ -225,6 +229,10 @@ mod tests {
             }),
             client_output_buffer_limit: Box::new(|_| ()),
             tls: Box::new(|_| Ok(())),
+            requirepass: Box::new(move |_| {
+                requirepass.requirepass.fetch_add(1, Relaxed);
+            }),
+            users: Box::new(|| Ok(vec!["ada on ~* +@all".to_owned()])),
             notify_keyspace_events: Box::new(|_| ()),
         };
         (Live::new(config, Arc::default(), hooks), calls)
@@ -326,12 +334,13 @@ mod tests {
 
     #[test]
     fn the_password_is_a_secret() {
-        let (live, _) = live();
+        let (live, calls) = live();
         assert!(live.is_secret(b"RequirePass") && !live.is_secret(b"port") && !live.is_secret(b"databases"));
         assert_eq!(set(&live, "requirepass s3cret"), Ok(()));
-        assert_eq!(live.settings.requirepass().as_deref(), Some("s3cret"));
+        assert_eq!(live.value("requirepass").as_deref(), Some("s3cret"));
         assert_eq!(set(&live, "requirepass "), Ok(()));
-        assert_eq!(live.settings.requirepass(), None);
+        assert_eq!(live.value("requirepass").as_deref(), Some(""));
+        assert_eq!(calls.requirepass.load(Relaxed), 2);
     }
 
     #[test]

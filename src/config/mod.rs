@@ -28,7 +28,7 @@ use crate::tls;
 use self::rows::{FIXED, ROWS, Row};
 use self::task::{SUBCOMMANDS, Subcommand};
 
-pub use self::hooks::Hooks;
+pub use self::hooks::{Hooks, SetPassword};
 pub use self::live::Live;
 pub use self::task::{Task, Tool};
 
@@ -67,6 +67,14 @@ pub struct Config {
     pub maxmemory: u64,
     /// What AUTH must be given, if anything. Never empty.
     pub requirepass: Option<String>,
+    /// The users, of each its name and its rules: checked.
+    pub users: Vec<String>,
+    /// The file of users. There are no others then.
+    pub aclfile: Option<PathBuf>,
+    /// Most entries that ACL LOG keeps.
+    pub acllog_max_len: usize,
+    /// Whether clients from elsewhere are refused where none must give a password.
+    pub protected_mode: bool,
     /// Most clients at once.
     pub maxclients: usize,
     /// Seconds for which a client may do nothing; 0 for however long.
@@ -101,10 +109,11 @@ pub struct Config {
 
 impl Config {
     /// The names and values that CONFIG GET shows: the options, then what is fixed. The password is among
-    /// them, as in Redis.
+    /// them, as in Redis, and users are not: ACL LIST shows them.
     #[must_use]
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
-        let options = ROWS.iter().map(|row| (row.name, row.kind.get(self)));
+        let options =
+            ROWS.iter().filter(|row| !row.kind.is_users()).map(|row| (row.name, row.kind.get(self)));
         let fixed = FIXED.iter().map(|fixed| (fixed.name, (fixed.value)()));
         options.chain(fixed).collect()
     }
@@ -131,6 +140,10 @@ impl Config {
             appendfsync: Appendfsync::Always,
             maxmemory: 0,
             requirepass: None,
+            users: Vec::new(),
+            aclfile: None,
+            acllog_max_len: 0,
+            protected_mode: false,
             maxclients: 0,
             timeout_seconds: 0,
             client_query_buffer_limit: 0,
@@ -212,6 +225,13 @@ fn from_matches(
     let mut config = Config::blank(file);
     for setting in &settings {
         setting.apply(&mut config)?;
+    }
+    if !config.users.is_empty()
+        && config.aclfile.is_some()
+        && let Some(setting) = settings.iter().rfind(|setting| setting.row.kind.is_users())
+    {
+        let name = setting.place.spell(setting.row.name);
+        return Err(setting.place.error(&name, "users are named here, or in the aclfile, but not in both"));
     }
     // Only the directory that counts has to exist: a file made for another machine can be tried on this one.
     if let Some(setting) = settings.iter().rfind(|setting| setting.row.name == "dir") {
@@ -451,7 +471,7 @@ impl Setting {
     }
 
     fn apply(&self, config: &mut Config) -> Result<(), Error> {
-        self.row.kind.set(config, &self.text).ok_or_else(|| self.refused(""))
+        self.row.kind.set(config, &self.text).ok_or_else(|| self.refused(&self.row.kind.reason(&self.text)))
     }
 
     fn refused(&self, why: &str) -> Error {
@@ -726,7 +746,10 @@ mod tests {
     }
 
     fn shown(config: &Config, name: &str) -> String {
-        config.parameters().into_iter().find(|(known, _)| *known == name).unwrap().1
+        match Row::find(name) {
+            Some(row) => row.kind.get(config),
+            None => config.parameters().into_iter().find(|(known, _)| *known == name).unwrap().1,
+        }
     }
 
     /// Values that the option takes: all words, and both ends of a range.
@@ -736,6 +759,8 @@ mod tests {
             Kind::Integer { range, .. } => vec![range.start().to_string(), range.end().to_string()],
             Kind::Memory { range, .. } => vec![range.start().to_string(), range.end().to_string()],
             Kind::Word { words, .. } => words.iter().map(|&word| word.to_owned()).collect(),
+            Kind::Switch { .. } => ["yes", "no"].map(str::to_owned).into(),
+            Kind::Users { .. } => vec!["ada on +@read\nbob off".to_owned()],
             Kind::Text { .. } => vec![
                 match row.name {
                     "dir" => "/",
@@ -758,11 +783,34 @@ mod tests {
         match &row.kind {
             Kind::Integer { range, .. } => Some((i128::from(*range.end()) + 1).to_string()),
             Kind::Memory { range, .. } => Some((range.end() + 1).to_string()),
-            Kind::Addresses { .. } | Kind::Word { .. } => Some("localhost".to_owned()),
+            Kind::Addresses { .. } | Kind::Word { .. } | Kind::Switch { .. } => Some("localhost".to_owned()),
+            Kind::Users { .. } => Some("ada +nosuch".to_owned()),
+            Kind::Text { .. } if row.name == "aclfile" => None,
             Kind::Text { .. } => Some("no/such".to_owned()),
             Kind::Path { longest, .. } => Some("x".repeat(longest + 1)),
             Kind::Secret { .. } => None,
         }
+    }
+
+    #[test]
+    fn users_are_checked_and_what_is_wrong_is_named() {
+        let config = read_file("user = [\"ada on >p ~a +get\", 'bob off']", &[]).unwrap();
+        assert_eq!(config.users, ["ada on >p ~a +get", "bob off"]);
+        assert!(!format!("{config:?}").contains(">p"));
+        assert_eq!(
+            error(read_file("port = 1\nuser = ['ada on >secret ~a +nosuch']", &[])),
+            "FILE:2: user: the value is not a list of users, of each its name and its rules: '+nosuch': Unknown \
+             command or category name in ACL"
+        );
+        assert_eq!(
+            error(read(&["--user", "ada on\nada off"], &[])),
+            "--user: the value is not a list of users, of each its name and its rules: duplicate user 'ada'"
+        );
+        assert_eq!(
+            error(read_file("user = ['ada on']", &["--aclfile", "users.acl"])),
+            "FILE:1: user: users are named here, or in the aclfile, but not in both"
+        );
+        assert!(!read_file("protected-mode = false", &[]).unwrap().protected_mode);
     }
 
     #[test]
@@ -796,7 +844,8 @@ mod tests {
     fn an_impossible_value_is_refused_with_its_place() {
         for (row, value) in ROWS.iter().filter_map(|row| Some((row, refused(row)?))) {
             let (flag, variable) = (format!("--{}", row.name), variable(row.name));
-            let rest = format!("'{value}' is not {}", row.kind.allowed());
+            let shown = if row.kind.is_secret() { "the value".to_owned() } else { format!("'{value}'") };
+            let rest = format!("{shown} is not {}", row.kind.allowed());
             let file = format!("\n{} = {}", row.name, row.kind.toml(&value));
             for (text, place) in [
                 (error(read(&[&flag, &value], &[])), flag),

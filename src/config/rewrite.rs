@@ -84,9 +84,12 @@ impl Kind {
                 .parse()
                 .map_or_else(|_| Value::from(text), |number| Value::Integer(Formatted::new(number))),
             Self::Addresses { .. } => Value::Array(text.split(' ').collect::<Array>()),
-            Self::Word { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
-                Value::from(text)
-            }
+            Self::Users { .. } => Value::Array(text.lines().collect::<Array>()),
+            Self::Word { .. }
+            | Self::Switch { .. }
+            | Self::Text { .. }
+            | Self::Path { .. }
+            | Self::Secret { .. } => Value::from(text),
         }
     }
 }
@@ -166,6 +169,16 @@ mod tests {
         let expected = "# one\nmaxclients = 10000 # two\n\n# three\nloglevel   = 'notice'\n\
                         bind = [\"::1\", \"127.0.0.1\"]\n\n# Written by CONFIG REWRITE.\n\
                         requirepass = 'a\"b\\\u{1f511}'\n# four\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn users_are_a_list() {
+        let text = rewritten("user = ['ada on'] # who\n", &["--protected-mode", "no"], |config| {
+            config.users = vec!["ada off".to_owned(), "bob on nopass ~* +@all".to_owned()];
+        });
+        let expected = "user = [\"ada off\", \"bob on nopass ~* +@all\"] # who\n\n# Written by CONFIG REWRITE.\n\
+                        protected-mode = \"no\"\n";
         assert_eq!(text, expected);
     }
 

@@ -12,7 +12,11 @@ use toml::de::DeValue;
 
 use super::hooks::Hooks;
 use super::{Appendfsync, Config, Logformat, Loglevel, variable};
-use crate::limits::{ARGUMENT_BYTES, DATABASES, LEAST_REQUEST_BYTES, REQUEST_BYTES, SLOWLOG_ENTRIES};
+use crate::acl;
+use crate::command;
+use crate::limits::{
+    ACL_LOG_ENTRIES, ARGUMENT_BYTES, DATABASES, LEAST_REQUEST_BYTES, REQUEST_BYTES, SLOWLOG_ENTRIES,
+};
 use crate::outbox::{OutputLimits, parse_memory};
 use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
@@ -77,6 +81,10 @@ pub(super) enum Kind {
     Memory { range: RangeInclusive<u64>, set: fn(&mut Config, u64), get: fn(&Config) -> u64 },
     /// One of the words, which is set by its place among them.
     Word { words: &'static [&'static str], set: fn(&mut Config, usize), get: fn(&Config) -> &'static str },
+    /// yes or no.
+    Switch { set: fn(&mut Config, bool), get: fn(&Config) -> bool },
+    /// Users: of each its name and its rules, a line.
+    Users { set: fn(&mut Config, Vec<String>), get: fn(&Config) -> &[String] },
     /// Text that is accepted, and that `allowed` describes.
     Text {
         placeholder: &'static str,
@@ -371,9 +379,67 @@ pub(super) static ROWS: &[Row] = &[
         },
         default: DefaultValue::Is(""),
         section: "Clients",
-        change: Change::Stored(|config, settings| settings.set_requirepass(config.requirepass.as_deref())),
-        doc: "The password that clients must give to AUTH. Empty for none. Prefer the file or the \
-              environment to the flag: ps shows flags to every user of the machine.",
+        change: Change::Asked(|config, hooks| {
+            (hooks.requirepass)(config.requirepass.as_deref());
+            Ok(())
+        }),
+        doc: "The password of the default user, which clients must give to AUTH. Empty for none. Prefer the file or \
+              the environment to the flag: ps shows flags to every user of the machine. A reply to a wrong password \
+              waits, ten milliseconds at first, and up to 320 when more follow on the same connection.",
+    },
+    Row {
+        name: "protected-mode",
+        kind: Kind::Switch {
+            set: |config, is_on| config.protected_mode = is_on,
+            get: |config| config.protected_mode,
+        },
+        default: DefaultValue::Is("yes"),
+        section: "Clients",
+        change: Change::Stored(|config, settings| settings.set_protected(config.protected_mode)),
+        doc: "Whether clients from other machines are refused as long as the default user needs no password.",
+    },
+    Row {
+        name: "user",
+        kind: Kind::Users { set: |config, users| config.users = users, get: |config| &config.users },
+        default: DefaultValue::Is(""),
+        section: "Clients",
+        change: Change::AtStart,
+        doc: "The users, and what each may do, in the words of ACL SETUSER: a list of texts such as \
+              'gateway on #HASH ~revoked +sismember', where HASH is the password's SHA-256 as ACL LIST shows it. Who \
+              does not log in is the user default, who may do everything unless there is a line for it. As a flag or \
+              in the environment, they are separated by line breaks. CONFIG REWRITE writes them as they are then.",
+    },
+    Row {
+        name: "aclfile",
+        kind: Kind::Text {
+            placeholder: "FILE",
+            allowed: "a file",
+            accepts: |text| !text.contains('\0'),
+            set: |config, file| config.aclfile = Some(file).filter(|text| !text.is_empty()).map(Into::into),
+            get: |config| {
+                config.aclfile.as_deref().map(|file| file.display().to_string()).unwrap_or_default()
+            },
+        },
+        default: DefaultValue::Is(""),
+        section: "Clients",
+        change: Change::AtStart,
+        doc: "A file of users, a line for each as ACL LIST shows them, which must exist, and may be empty. ACL LOAD \
+              reads it again, ACL SAVE writes it. Where it is given, user is not. Without a line for it, the user \
+              default may do everything, with the password that requirepass sets. Empty for none.",
+    },
+    Row {
+        name: "acllog-max-len",
+        kind: Kind::Integer {
+            range: 0..=ACL_LOG_ENTRIES as i64,
+            set: |config, entries| config.acllog_max_len = entries as usize,
+            get: |config| config.acllog_max_len as i64,
+        },
+        default: DefaultValue::Is("128"),
+        section: "Clients",
+        change: Change::Stored(|config, settings| {
+            settings.acllog_max_len.store(config.acllog_max_len, Relaxed);
+        }),
+        doc: "Most entries that ACL LOG keeps: the latest of what was denied to users.",
     },
     Row {
         name: "maxclients",
@@ -750,6 +816,11 @@ impl Kind {
                 set(config, parse_memory(text).filter(|bytes| range.contains(bytes))?);
             }
             Self::Word { words, set, .. } => set(config, words.iter().position(|word| *word == text)?),
+            Self::Switch { set, .. } => set(config, parse_switch(text)?),
+            Self::Users { set, .. } => {
+                let is_right = acl::problem(users(text), command::catalogue()).is_none();
+                set(config, is_right.then(|| users(text).map(str::to_owned).collect())?);
+            }
             Self::Text { accepts, set, .. } => set(config, accepts(text).then(|| text.to_owned())?),
             Self::Path { longest, set, .. } => {
                 let is_path = text.len() <= *longest && !text.contains('\0');
@@ -783,7 +854,14 @@ impl Kind {
                 let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
                 set(config, place.ok_or(ParameterProblem::NotOneOf(words))?);
             }
-            Self::Addresses { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
+            Self::Switch { set, .. } => {
+                set(config, parse_switch(&text.to_ascii_lowercase()).ok_or(ParameterProblem::NotYesOrNo)?);
+            }
+            Self::Addresses { .. }
+            | Self::Users { .. }
+            | Self::Text { .. }
+            | Self::Path { .. }
+            | Self::Secret { .. } => {
                 self.set(config, text).ok_or_else(|| ParameterProblem::NotAllowed(self.allowed()))?;
             }
         }
@@ -799,13 +877,29 @@ impl Kind {
             Self::Integer { get, .. } => get(config).to_string(),
             Self::Memory { get, .. } => get(config).to_string(),
             Self::Word { get, .. } => get(config).to_owned(),
+            Self::Switch { get, .. } => if get(config) { "yes" } else { "no" }.to_owned(),
+            Self::Users { get, .. } => get(config).join("\n"),
             Self::Text { get, .. } | Self::Secret { get, .. } => get(config),
             Self::Path { get, .. } => get(config).map(|path| path.display().to_string()).unwrap_or_default(),
         }
     }
 
+    /// Whether nobody should see it: there may be passwords in it.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Self::Secret { .. })
+        matches!(self, Self::Secret { .. } | Self::Users { .. })
+    }
+
+    pub(super) fn is_users(&self) -> bool {
+        matches!(self, Self::Users { .. })
+    }
+
+    /// Why a text is refused, beyond what is allowed.
+    pub(super) fn reason(&self, text: &str) -> String {
+        match self {
+            Self::Users { .. } => acl::problem(users(text), command::catalogue())
+                .map_or_else(String::new, |problem| format!(": {problem}")),
+            _ => String::new(),
+        }
     }
 
     /// What completes "is not ...".
@@ -819,6 +913,8 @@ impl Kind {
                 format!("a number of bytes from {} to {}, or one such as 100mb", range.start(), range.end())
             }
             Self::Word { words, .. } => format!("one of {}", words.join(", ")),
+            Self::Switch { .. } => "yes or no".to_owned(),
+            Self::Users { .. } => "a list of users, of each its name and its rules".to_owned(),
             Self::Text { allowed, .. } => (*allowed).to_owned(),
             Self::Path { longest, .. } => format!("a path of at most {longest} bytes"),
             Self::Secret { .. } => "a string".to_owned(),
@@ -832,6 +928,8 @@ impl Kind {
             Self::Integer { range, .. } => format!("{}..{}", range.start(), range.end()),
             Self::Memory { .. } => "BYTES".to_owned(),
             Self::Word { words, .. } => words.join("|"),
+            Self::Switch { .. } => "yes|no".to_owned(),
+            Self::Users { .. } => "USERS".to_owned(),
             Self::Text { placeholder, .. } => (*placeholder).to_owned(),
             Self::Path { .. } => "PATH".to_owned(),
             Self::Secret { .. } => "PASSWORD".to_owned(),
@@ -849,6 +947,13 @@ impl Kind {
                 let items = items.iter().map(|item| item.get_ref().as_str());
                 items.collect::<Option<Vec<_>>>().map(|addresses| addresses.join(" "))
             }
+            (Self::Users { .. }, DeValue::Array(items)) => {
+                let items = items.iter().map(|item| item.get_ref().as_str());
+                items.collect::<Option<Vec<_>>>().map(|users| users.join("\n"))
+            }
+            (Self::Switch { .. }, DeValue::Boolean(is_on)) => {
+                Some(if *is_on { "yes" } else { "no" }.to_owned())
+            }
             (Self::Integer { .. }, _) => None,
             (_, value) => value.as_str().map(str::to_owned),
         }
@@ -859,7 +964,12 @@ impl Kind {
         match self {
             Self::Integer { .. } | Self::Memory { .. } => text.to_owned(),
             Self::Addresses { .. } => format!("{:?}", text.split(' ').collect::<Vec<_>>()),
-            Self::Word { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
+            Self::Users { .. } => format!("{:?}", users(text).collect::<Vec<_>>()),
+            Self::Word { .. }
+            | Self::Switch { .. }
+            | Self::Text { .. }
+            | Self::Path { .. }
+            | Self::Secret { .. } => {
                 format!("{text:?}")
             }
         }
@@ -875,6 +985,19 @@ fn permissions(text: &str) -> Option<u32> {
 /// A whole number in the one form that Redis takes.
 fn parse_integer(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// A line for each.
+fn users(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim().is_empty())
 }
 
 fn addresses(text: &str) -> Option<Vec<IpAddr>> {

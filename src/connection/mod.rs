@@ -23,7 +23,10 @@ use tokio::sync::watch;
 use crate::clients::{Client, Membership};
 use crate::command::{self, Command, Control, Environment, Flag, Run, Scope, Session, TransactionStep};
 use crate::journal::{Closed, Item, Journal, Query, Watched};
-use crate::limits::{CLOSING_READS, KEPT_OUTPUT_BYTES, OUTPUT_BYTES, READ_BYTES, UNANSWERED_BYTES};
+use crate::limits::{
+    CLOSING_READS, FIRST_LOGIN_DELAY, KEPT_OUTPUT_BYTES, LONGEST_LOGIN_DELAY, OUTPUT_BYTES, READ_BYTES,
+    UNANSWERED_BYTES,
+};
 use crate::monitor::Executed;
 use crate::op::Op;
 use crate::outbox::Backlog;
@@ -72,6 +75,8 @@ pub struct Repeated {
     http: Seldom,
     /// That it does not take what is sent to it.
     output_limit: Seldom,
+    /// That it could not log in.
+    login: Seldom,
 }
 
 /// Serves a client until it leaves, is refused, or the server ends.
@@ -110,6 +115,8 @@ struct Connection {
     output: BytesMut,
     /// The waker that others were told of.
     waker: Option<Waker>,
+    /// What the reply to the next failed login waits.
+    login_delay: Duration,
     /// Ends as soon as the replies so far are written.
     is_closing: bool,
     /// Whether more memory was in use than may be, when the request at hand, which changes something, had its turn.
@@ -131,6 +138,7 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             waker: None,
+            login_delay: FIRST_LOGIN_DELAY,
             is_closing: false,
             is_out_of_memory: false,
         }
@@ -258,6 +266,7 @@ impl Connection {
         };
         self.client().note_seen();
         self.count(command, std::iter::once(request), started.elapsed());
+        self.wait_for_failed_login().await;
         // What the command made others, or itself, send this client stands before its reply, as in Redis.
         if self.client().is_signalled() && !command.spec.has(Flag::RepliesFirst) {
             self.take_messages().await?;
@@ -451,7 +460,10 @@ impl Connection {
             return Error::ExecAbort.into();
         }
         let started = Instant::now();
-        let (items, answers) = transaction.plan(&self.scope());
+        let permit = |command, request: Request<'_>| {
+            self.session.permit_later(&self.services.environment, command, request)
+        };
+        let (items, answers) = transaction.plan(&self.scope(), permit);
         let done = match self.submit_transaction(items).await {
             Ok(Reply::Array(replies)) => replies,
             Ok(refusal) => return refusal,
@@ -468,6 +480,7 @@ impl Connection {
             };
             let reply = reply.unwrap_or(Reply::Null);
             self.count(command, std::iter::once(request.as_request()), each_took);
+            self.wait_for_failed_login().await;
             count_error(command, &reply, &self.services.environment.stats);
             self.show(command, request.as_request());
             replies.push(reply);
@@ -493,6 +506,8 @@ impl Connection {
             }),
             Control::BackgroundSave => Some(self.save_in_background()),
             Control::RewriteConfig => Some(self.rewrite_config().await),
+            Control::LoadUsers => Some(self.load_users().await),
+            Control::SaveUsers => Some(self.save_users().await),
             Control::Sync { timeout_ms } => Some(self.sync(timeout_ms).await),
             Control::Shutdown => {
                 tracing::info!(client = self.session.client().id, "Shutting down: a client asked for it");
@@ -547,6 +562,46 @@ impl Connection {
         }
     }
 
+    /// It waits for the disk, as above.
+    async fn load_users(&mut self) -> Reply {
+        let users = Arc::clone(&self.services.environment.users);
+        let outcome = tokio::task::spawn_blocking(move || users.load()).await;
+        match outcome {
+            Ok(Ok(())) => {
+                self.session.note_changed_users(&self.services.environment);
+                self.is_closing |= self.session.is_closing();
+                Reply::OK
+            }
+            Ok(Err(error)) => error.into(),
+            Err(error) => Error::AclLoadFailed(error.to_string()).into(),
+        }
+    }
+
+    async fn save_users(&self) -> Reply {
+        let users = Arc::clone(&self.services.environment.users);
+        match tokio::task::spawn_blocking(move || users.save()).await {
+            Ok(Ok(())) => Reply::OK,
+            Ok(Err(error)) => error.into(),
+            Err(_) => Error::AclSaveFailed.into(),
+        }
+    }
+
+    /// Where a login has just failed, has the reply wait, and this connection with it: nothing is read from it
+    /// meanwhile. Whoever tries many passwords gets few answers; nobody else waits.
+    async fn wait_for_failed_login(&mut self) {
+        let Some(failed) = self.session.take_failed_login() else { return };
+        if let Some(left_out) = self.services.repeated.login.may_log(Instant::now()) {
+            tracing::warn!(
+                client = %self.client().peer_address,
+                user = failed.user.as_deref().unwrap_or("(there is no such user)"),
+                left_out,
+                "A client could not log in"
+            );
+        }
+        tokio::time::sleep(self.login_delay).await;
+        self.login_delay = (2 * self.login_delay).min(LONGEST_LOGIN_DELAY);
+    }
+
     /// How many disks hold what was acknowledged, and how many replicas: 1 and 0, if the sync is done in time.
     async fn sync(&self, timeout_ms: Option<u64>) -> Reply {
         let sync = self.services.journal.sync();
@@ -562,9 +617,7 @@ impl Connection {
     /// The command that a request names, if it may be executed now.
     fn command(&self, request: Request<'_>) -> Result<Command, (Option<Command>, Error)> {
         let command = command::find(request)?;
-        if !self.session.is_authenticated() && !command.spec.has(Flag::NoAuth) {
-            return Err((Some(command), Error::NoAuth));
-        }
+        self.session.permit(command, request).map_err(|error| (Some(command), error))?;
         if let Some(error) = self.session.refusal(command.spec) {
             return Err((Some(command), error));
         }
@@ -596,9 +649,14 @@ impl Connection {
 
     /// Answers a request that can't be executed. Returns 1, for it.
     fn reject(&mut self, request: Request<'_>, command: Option<Command>, error: Error) -> usize {
+        let is_denial =
+            matches!(error, Error::NoPermission { .. } | Error::NoKeyPermission | Error::NoChannelPermission);
         let error = self.spoil_transaction(command, error);
         if let Some(command) = command {
             self.services.environment.stats.commands[command.index].rejected_calls.add(1);
+            if is_denial {
+                self.session.note_denial(&self.services.environment, command, request);
+            }
         } else if is_http(request.arg(0)) {
             if let Some(left_out) = self.services.repeated.http.may_log(Instant::now()) {
                 tracing::warn!(

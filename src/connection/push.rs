@@ -57,7 +57,18 @@ impl Connection {
     /// The error with which the connection ends, if it has to.
     pub(super) fn end(&mut self, context: &Context<'_>) -> Option<io::Error> {
         self.listen(context);
-        self.client().end().map(|end| self.ended(end))
+        self.check_end().err()
+    }
+
+    /// Whether it may go on: nobody has ended it, and its user may do what it does.
+    fn check_end(&mut self) -> io::Result<()> {
+        if let Some(end) = self.client().end() {
+            return Err(self.ended(end));
+        }
+        if !self.session.review(&self.services.environment) {
+            return Err(io::Error::other("its user is gone, or may not listen to its channels any more"));
+        }
+        Ok(())
     }
 
     /// Sends what others have sent this client.
@@ -72,9 +83,7 @@ impl Connection {
     /// Moves the messages that wait to the output: not those that come meanwhile, of which there may always be
     /// more.
     pub(super) async fn take_messages(&mut self) -> io::Result<()> {
-        if let Some(end) = self.client().end() {
-            return Err(self.ended(end));
-        }
+        self.check_end()?;
         let (mut left, _) = self.client().outbox_size();
         while left > 0 {
             let taken = self.session.client().take_messages(left, OUTPUT_BYTES, &mut self.output);

@@ -84,12 +84,21 @@ impl Transaction {
         self.queued
     }
 
-    /// What the journal is to execute, and who answers each request.
-    pub(super) fn plan(&self, scope: &Scope<'_>) -> (Vec<Item>, Vec<Answer>) {
+    /// What the journal is to execute, and who answers each request. Those that are not permitted any more are answered
+    /// that.
+    pub(super) fn plan(
+        &self,
+        scope: &Scope<'_>,
+        permit: impl Fn(Command, Request<'_>) -> Result<(), Error>,
+    ) -> (Vec<Item>, Vec<Answer>) {
         let mut database = scope.database;
         let mut items = Vec::new();
         let mut answers = Vec::with_capacity(self.queued.len());
         for Queued { command, request } in &self.queued {
+            if let Err(error) = permit(*command, request.as_request()) {
+                answers.push(Answer::Known(error.into()));
+                continue;
+            }
             answers.push(match command.spec.run {
                 Run::Read(read) => {
                     items.push(Item::Read(Query { read, database, request: request.clone() }));

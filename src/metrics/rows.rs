@@ -11,7 +11,7 @@ use crate::limits::DATABASES;
 use crate::memory;
 use crate::procfs;
 use crate::pubsub::Kind as Subscription;
-use crate::stats::{self, CommandStats, now_ms, since_epoch};
+use crate::stats::{self, CommandStats, Denials, now_ms, since_epoch};
 
 /// Nanoseconds of a second.
 const NANOSECONDS: f64 = 1e9;
@@ -98,6 +98,38 @@ pub(super) static ROWS: &[Metric] = &[
         help: "Bytes written to clients",
         kind: Counter,
         report: |server, values| values.add(server.stats.net_output_bytes.get() as f64),
+    },
+    Metric {
+        name: "revoked_tls_handshakes",
+        help: "Handshakes of TLS that succeeded",
+        kind: Counter,
+        report: |server, values| values.add(server.stats.tls.handshakes.get() as f64),
+    },
+    Metric {
+        name: "revoked_tls_handshake_failures",
+        help: "Handshakes of TLS that failed, or took too long",
+        kind: Counter,
+        report: |server, values| values.add(server.stats.tls.handshake_failures.get() as f64),
+    },
+    Metric {
+        name: "revoked_tls_certificate_end_timestamp_seconds",
+        help: "When the server's certificate ends, in seconds since 1970; none is told without TLS",
+        kind: Gauge,
+        report: |server, values| {
+            let end = server.stats.tls.certificate_end_seconds.load(Relaxed);
+            values.add_known((end > 0).then_some(end as f64))
+        },
+    },
+    Metric {
+        name: "revoked_access_denied",
+        help: "What users were denied: a login, a command, a key or a channel",
+        kind: Counter,
+        report: |server, values| {
+            let Denials { logins, commands, keys, channels } = &server.stats.denials;
+            let each = [("login", logins), ("command", commands), ("key", keys), ("channel", channels)];
+            each.into_iter()
+                .try_for_each(|(what, count)| values.add_for(&[("what", what)], count.get() as f64))
+        },
     },
     Metric {
         name: "revoked_subscriptions",

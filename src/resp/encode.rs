@@ -33,6 +33,7 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
     match reply {
         Reply::Simple(text) => encode_simple(text, out),
         Reply::Integer(value) => encode_number(b':', *value, out),
+        Reply::Double(value) => encode_double(*value, protocol, out),
         Reply::Bulk(bytes) => encode_bulk(bytes, out),
         Reply::Null => encode_null(b"$-1\r\n", protocol, out),
         Reply::NullArray => encode_null(b"*-1\r\n", protocol, out),
@@ -85,6 +86,18 @@ fn encode_null(in_resp2: &[u8], protocol: Protocol, out: &mut BytesMut) {
         Protocol::Resp2 => in_resp2,
         Protocol::Resp3 => b"_\r\n",
     });
+}
+
+fn encode_double(value: f64, protocol: Protocol, out: &mut BytesMut) {
+    let text = value.to_string();
+    match protocol {
+        Protocol::Resp2 => encode_bulk(text.as_bytes(), out),
+        Protocol::Resp3 => {
+            out.put_u8(b',');
+            out.put_slice(text.as_bytes());
+            out.put_slice(CRLF);
+        }
+    }
 }
 
 /// Appends the line of `mark` and `value`: an integer, a length, a count.

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::clients::{Clients, Membership};
+use crate::acl::Users;
+use crate::clients::{Address, Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
 use crate::connection::{self, Pause, Repeated, Services, Stream};
@@ -42,14 +43,19 @@ mod handshakes;
 mod reload;
 mod supervised;
 
+/// Changes the least important messages that are logged. An error is text for the client.
+pub type SetLoglevel = Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>;
+
 /// What the server is told of its surroundings.
 pub struct Options {
     /// What was read at start; CONFIG SET changes it.
     pub config: Config,
-    /// Changes the least important messages that are logged. An error is text for the client.
-    pub set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
+    /// Changes the least important messages that are logged.
+    pub set_loglevel: SetLoglevel,
     /// What INFO says of the process.
     pub about: About,
+    /// Who may do what; as [`users`] makes them.
+    pub users: Users,
     /// Where metrics are asked for, if anywhere.
     pub metrics_listeners: Vec<TcpListener>,
     /// What connections are accepted with that are to be encrypted.
@@ -58,6 +64,22 @@ pub struct Options {
     pub notifier: Notifier,
     /// What has the configuration be read anew, if anything.
     pub reload: Option<Reload>,
+}
+
+/// The users that the configuration names, or its file of users.
+///
+/// # Errors
+///
+/// Says what is wrong with the file, or that it can't be read.
+pub fn users(config: &Config) -> Result<Users, String> {
+    let users = Users::new(command::catalogue(), config.aclfile.clone());
+    users.set_default_password(config.requirepass.as_deref());
+    if config.aclfile.is_some() {
+        users.load_first()?;
+    } else {
+        users.configure(&config.users)?;
+    }
+    Ok(users)
 }
 
 /// The policy that the configuration asks for.
@@ -113,14 +135,18 @@ pub async fn run(
     let stats = Arc::new(Stats::with_settings(command::rows().count(), Arc::clone(&settings)));
     let store = Arc::new(Store::default());
     let limits = options.config.client_output_buffer_limit;
-    let pubsub = Arc::new(PubSub::new(limits.pubsub, options.config.notify_keyspace_events));
-    let monitors = Arc::new(Monitors::new(limits.normal));
-    let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
-    let switch = journal.policy_switch();
-    let tls = options.tls;
-    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of, &tls);
-    let parameters = Arc::new(parameters);
+    let concerned = Concerned {
+        policy: journal.policy_switch(),
+        pubsub: Arc::new(PubSub::new(limits.pubsub, options.config.notify_keyspace_events)),
+        monitors: Arc::new(Monitors::new(limits.normal)),
+        users: Arc::new(options.users),
+        clients: Arc::default(),
+        tls: options.tls,
+    };
+    let hooks = concerned.hooks(options.set_loglevel);
+    let parameters = Arc::new(config::Live::new(options.config, Arc::clone(&settings), hooks));
     let data_file = std::path::PathBuf::from(&options.about.data_file);
+    let Concerned { pubsub, monitors, users, clients, tls, .. } = concerned;
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
         .map_err(|error| OpenError::Io { path: data_file, what: format!("no writer thread: {error}") })?;
@@ -128,7 +154,8 @@ pub async fn run(
         environment: Arc::new(Environment {
             store,
             stats,
-            clients: Arc::default(),
+            users,
+            clients,
             pubsub,
             monitors,
             slowlog: Slowlog::default(),
@@ -152,28 +179,9 @@ pub async fn run(
     if let Some(reload) = options.reload {
         beside.spawn(reload.run(parameters, Arc::clone(&services), Arc::clone(&notifier)));
     }
-
-    for listener in options.metrics_listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("Metrics are at http://{address}/metrics");
-        }
-        tokio::spawn(metrics::serve(listener, Arc::clone(&services.environment)));
-    }
-
-    // Connections hold a sender each: once none is left, all have ended.
-    let (alive, mut all_gone) = mpsc::channel(1);
+    tell_metrics(options.metrics_listeners, &services.environment);
     let addresses: Vec<_> = listeners.iter().map(Listener::to_string).collect();
-    let (failures, handshakes) = (Arc::<Seldom>::default(), Arc::new(Handshakes::new(tls)));
-    for listener in listeners {
-        let acceptor = Acceptor {
-            services: Arc::clone(&services),
-            alive: alive.clone(),
-            handshakes: Arc::clone(&handshakes),
-            failures: Arc::clone(&failures),
-        };
-        tokio::spawn(acceptor.run(listener));
-    }
-    drop(alive);
+    let mut all_gone = accept(listeners, &services, tls);
 
     let mut shutdown = services.shutdown.subscribe();
     let mut ended = std::pin::pin!(async {
@@ -219,35 +227,74 @@ fn port(listeners: &[Listener]) -> u16 {
     first(false).or_else(|| first(true)).map_or(0, |address| address.port())
 }
 
-/// The configuration of the server while it runs.
-fn parameters(
-    config: Config,
-    set_loglevel: Box<dyn Fn(Loglevel) -> Result<(), String> + Send + Sync>,
-    settings: &Arc<Settings>,
+/// Has metrics be told at these sockets.
+fn tell_metrics(listeners: Vec<TcpListener>, environment: &Arc<Environment>) {
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("Metrics are at http://{address}/metrics");
+        }
+        tokio::spawn(metrics::serve(listener, Arc::clone(environment)));
+    }
+}
+
+/// Has clients be accepted at these sockets. What is returned is closed once the last connection has ended.
+fn accept(listeners: Vec<Listener>, services: &Arc<Services>, tls: Arc<Tls>) -> mpsc::Receiver<()> {
+    // Connections hold a sender each.
+    let (alive, all_gone) = mpsc::channel(1);
+    let (failures, handshakes) = (Arc::<Seldom>::default(), Arc::new(Handshakes::new(tls)));
+    for listener in listeners {
+        let acceptor = Acceptor {
+            services: Arc::clone(services),
+            alive: alive.clone(),
+            handshakes: Arc::clone(&handshakes),
+            failures: Arc::clone(&failures),
+        };
+        tokio::spawn(acceptor.run(listener));
+    }
+    all_gone
+}
+
+/// Those whom it concerns when options change while the server runs.
+struct Concerned {
     policy: PolicySwitch,
-    (pubsub, monitors): (Arc<PubSub>, Arc<Monitors>),
-    tls: &Arc<Tls>,
-) -> config::Live {
-    let (events, tls) = (Arc::clone(&pubsub), Arc::clone(tls));
-    let hooks = Hooks {
-        loglevel: set_loglevel,
-        maxclients: Box::new(|wanted| match make_room_for(wanted) {
-            possible if possible < wanted => Err(possible),
-            _ => Ok(()),
-        }),
-        maxmemory: Box::new(|bytes| match memory::used() {
-            None if bytes > 0 => Err("how much memory is in use is not known in this program".to_owned()),
-            _ => Ok(()),
-        }),
-        appendfsync: Box::new(move |appendfsync| policy.set(sync_policy(appendfsync))),
-        client_output_buffer_limit: Box::new(move |limits| {
-            pubsub.set_output_limit(limits.pubsub);
-            monitors.set_output_limit(limits.normal);
-        }),
-        tls: Box::new(move |options| tls.reload(options)),
-        notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
-    };
-    config::Live::new(config, Arc::clone(settings), hooks)
+    pubsub: Arc<PubSub>,
+    monitors: Arc<Monitors>,
+    users: Arc<Users>,
+    clients: Arc<Clients>,
+    tls: Arc<Tls>,
+}
+
+impl Concerned {
+    /// How each of them is told.
+    fn hooks(&self, loglevel: SetLoglevel) -> Hooks {
+        let Self { policy, pubsub, monitors, users, clients, tls } = self;
+        let (policy, events, pubsub) = (policy.clone(), Arc::clone(pubsub), Arc::clone(pubsub));
+        let (monitors, clients, tls) = (Arc::clone(monitors), Arc::clone(clients), Arc::clone(tls));
+        let (present_users, users) = (Arc::clone(users), Arc::clone(users));
+        Hooks {
+            loglevel,
+            maxclients: Box::new(|wanted| match make_room_for(wanted) {
+                possible if possible < wanted => Err(possible),
+                _ => Ok(()),
+            }),
+            maxmemory: Box::new(|bytes| match memory::used() {
+                None if bytes > 0 => Err("how much memory is in use is not known in this program".to_owned()),
+                _ => Ok(()),
+            }),
+            appendfsync: Box::new(move |appendfsync| policy.set(sync_policy(appendfsync))),
+            client_output_buffer_limit: Box::new(move |limits| {
+                pubsub.set_output_limit(limits.pubsub);
+                monitors.set_output_limit(limits.normal);
+            }),
+            tls: Box::new(move |options| tls.reload(options)),
+            requirepass: Box::new(move |password| {
+                users.set_default_password(password);
+                clients.review();
+            }),
+            users: Box::new(move || present_users.to_configure()),
+            notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),
+        }
+    }
 }
 
 /// Once a second until the server ends: ends the connections of clients that were idle for too long, and looks at how much
@@ -317,12 +364,17 @@ impl Acceptor {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
-        let Some(membership) = clients.connect(peer, local, maxclients) else {
+        let refuse = |error: &Error| {
             stats.connections_rejected.add(1);
             if !is_tls {
-                stream.tell(&Error::MaxClients);
+                stream.tell(error);
             }
-            return;
+        };
+        if self.is_protected_from(&peer) {
+            return refuse(&Error::ProtectedMode);
+        }
+        let Some(membership) = clients.connect(peer, local, maxclients) else {
+            return refuse(&Error::MaxClients);
         };
         stats.connections_received.add(1);
         if let Stream::Tcp(stream) = &stream {
@@ -341,6 +393,14 @@ impl Acceptor {
             let Some(stream) = stream else { return };
             serve(stream, membership, services).await;
         });
+    }
+
+    /// Whether the client is on another machine, and nothing but that tells it from anybody: `protected-mode`.
+    fn is_protected_from(&self, peer: &Address) -> bool {
+        let Environment { settings, users, .. } = &*self.services.environment;
+        peer.ip().is_some_and(|ip| !ip.to_canonical().is_loopback())
+            && settings.is_protected()
+            && users.default_user().rules().needs_no_password()
     }
 
     /// What can't be set is no reason to refuse a client.

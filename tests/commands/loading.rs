@@ -38,12 +38,15 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         appendfsync: Box::new(|_| ()),
         client_output_buffer_limit: Box::new(|_| ()),
         tls: Box::new(|_| Ok(())),
+        requirepass: Box::new(|_| ()),
+        users: Box::new(|| Ok(Vec::new())),
         notify_keyspace_events: Box::new(|_| ()),
     };
     let services = Arc::new(Services {
         environment: Arc::new(Environment {
             store: Arc::clone(&store),
             stats,
+            users: Arc::new(options.users),
             clients: Arc::default(),
             pubsub: Arc::default(),
             monitors: Arc::default(),

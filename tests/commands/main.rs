@@ -20,6 +20,7 @@ mod support;
 #[global_allocator]
 static ALLOCATOR: revoked::memory::Counting = revoked::memory::Counting;
 
+mod acl;
 mod clients;
 mod config;
 mod connection;

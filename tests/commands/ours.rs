@@ -1,9 +1,11 @@
 //! What is different from Redis 7.0, on purpose or because it is newer.
 
-use revoked::command::rows;
-use revoked::limits::SUBSCRIPTIONS;
+use std::time::Instant;
 
-use crate::script::{check, connect, run};
+use revoked::command::rows;
+use revoked::limits::{FIRST_LOGIN_DELAY, SUBSCRIPTIONS};
+
+use crate::script::{check, connect, elements, integer, run, text};
 use crate::support::server::{Server, Setup, request};
 
 #[test]
@@ -501,4 +503,112 @@ fn draws_with_repetitions_are_bounded() {
         ",
     );
     assert_eq!(client.ask(&["SRANDMEMBER", "k", "-60000"]).len(), 8 + 60_000 * 1_009);
+}
+
+#[test]
+fn noperm_is_worded_as_in_redis_7_2() {
+    let server = Server::start();
+    server.connect().ask(&["ACL", "SETUSER", "x", "on", ">p", "~a", "&c", "+@all", "-@dangerous", "+acl"]);
+    run(
+        &mut server.connect(),
+        2,
+        r#"
+        > AUTH x p
+        < +OK
+        > CONFIG GET port
+        < -NOPERM User x has no permissions to run the 'config|get' command
+        > SADD b m
+        < -NOPERM No permissions to access a key
+        > PUBLISH d m
+        < -NOPERM No permissions to access a channel
+        > ACL DRYRUN x CONFIG GET port
+        < "User x has no permissions to run the 'config|get' command"
+        > ACL DRYRUN x SADD b m
+        < "User x has no permissions to access the 'b' key"
+        > ACL DRYRUN x PUBLISH d m
+        < "User x has no permissions to access the 'd' channel"
+        > ACL DRYRUN x SADD a m
+        < +OK
+        "#,
+    );
+}
+
+#[test]
+fn rules_on_commands_are_shown_in_their_order_as_in_redis_7_2() {
+    check(
+        r#"
+        > ACL SETUSER x +get -@all +@read +config|get -@geo +CONFIG +select|0
+        < +OK
+        > ACL LIST
+        < *2 "user default on nopass ~* &* +@all" "user x off resetchannels -@all +@read -@geo +config +select|0"
+        > ACL SETUSER x reset allcommands -get +get
+        < +OK
+        > ACL LIST
+        < *2 "user default on nopass ~* &* +@all" "user x off resetchannels +@all +get"
+        "#,
+    );
+}
+
+#[test]
+fn what_is_denied_is_counted_and_kept() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    admin.ask(&["ACL", "SETUSER", "x", "on", ">p", "~a", "+sadd", "+publish", "+multi", "+exec"]);
+    let mut client = server.connect();
+    for words in [
+        &["auth", "x", "secret"][..],
+        &["AUTH", "x", "p"],
+        &["SADD", "b", "m"],
+        &["SADD", "b", "n"],
+        &["PUBLISH", "c", "m"],
+        &["CONFIG", "GET", "port"],
+        &["MULTI"],
+        &["SADD", "b", "m"],
+        &["EXEC"],
+    ] {
+        client.ask(words);
+    }
+    let stats = text(&admin.ask(&["INFO", "stats"]));
+    for (what, times) in [("auth", 1), ("cmd", 1), ("key", 3), ("channel", 1)] {
+        assert!(stats.contains(&format!("acl_access_denied_{what}:{times}\r\n")), "{what} in {stats}");
+    }
+    let field = |entry: &[u8], name: &str| {
+        let elements = elements(entry);
+        elements.chunks(2).find(|pair| text(&pair[0]) == name).unwrap()[1].clone()
+    };
+    let entries = elements(&admin.ask(&["ACL", "LOG"]));
+    let shown = entries.iter().map(|entry| {
+        let shown = ["reason", "context", "object", "username"].map(|name| text(&field(entry, name)));
+        format!("{} {}", shown.join(" "), integer(&field(entry, "count")))
+    });
+    let expected = [
+        "key multi b x 1",
+        "command toplevel config|get x 1",
+        "channel toplevel c x 1",
+        "key toplevel b x 2",
+        "auth toplevel auth x 1",
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    assert_eq!(integer(&field(&entries[4], "entry-id")), 0);
+    assert!(text(&field(&entries[0], "client-info")).contains(" user=x "));
+    assert!(text(&field(&entries[0], "age-seconds")).parse::<f64>().unwrap() < 60.0);
+    assert_eq!(elements(&admin.ask(&["ACL", "LOG", "2"])).len(), 2);
+    admin.ask(&["CONFIG", "SET", "acllog-max-len", "0"]);
+    client.ask(&["SADD", "b", "m"]);
+    assert_eq!(admin.ask(&["ACL", "LOG"]), b"*0\r\n");
+}
+
+#[test]
+fn the_reply_to_a_failed_login_waits_and_nothing_is_read_meanwhile() {
+    let server = Server::start_with(Setup { requirepass: Some("foo"), ..Setup::default() });
+    let mut client = server.connect();
+    let start = Instant::now();
+    let guesses = 4;
+    let wrong = request(&["AUTH", "bar"]).repeat(guesses);
+    client.send(&[wrong, request(&["AUTH", "foo"])].concat());
+    for _ in 0..guesses {
+        assert!(client.reply().starts_with(b"-WRONGPASS"));
+    }
+    assert_eq!(client.reply(), b"+OK\r\n");
+    assert!(start.elapsed() >= FIRST_LOGIN_DELAY * ((1 << guesses) - 1), "twice as long each time");
 }

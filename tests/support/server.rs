@@ -215,6 +215,7 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
             data_file: config.data_file().display().to_string(),
             listeners: Vec::new(),
         },
+        users: server::users(&config).unwrap(),
         config,
         set_loglevel: Box::new(|_| Ok(())),
         metrics_listeners: Vec::new(),

@@ -1,7 +1,10 @@
 //! The rows of the group: Messages from client to client.
 
 use super::super::ArgumentKind::{Pattern, String};
-use super::super::Flag::{Fast, Loading, MayReplicate, NoScript, RepliesFirst, Stale, WhileSubscribed};
+use super::super::Flag::{
+    Fast, Loading, MayReplicate, NoScript, Publishes, RepliesFirst, Stale, Subscribes, SubscribesToPatterns,
+    WhileSubscribed,
+};
 use super::super::KeyUse::NotKey;
 use super::super::{Flag, Group, Run, Spec, help, pubsub};
 use super::{all_keys, argument, one_key};
@@ -14,7 +17,7 @@ pub(super) const ROWS: &[Spec] = &[
         complexity: "O(N) where N is the number of patterns",
         group: Group::PubSub,
         arity: -2,
-        flags: SUBSCRIBE,
+        flags: PSUBSCRIBE,
         keys: &[],
         arguments: &[argument("pattern", Pattern).repeated()],
         run: Run::Session(pubsub::psubscribe),
@@ -205,10 +208,14 @@ pub(super) const ROWS: &[Spec] = &[
     },
 ];
 
-const SUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed, RepliesFirst];
+const SUBSCRIBE: &[Flag] =
+    &[Flag::PubSub, Subscribes, NoScript, Loading, Stale, WhileSubscribed, RepliesFirst];
+
+const PSUBSCRIBE: &[Flag] =
+    &[Flag::PubSub, SubscribesToPatterns, NoScript, Loading, Stale, WhileSubscribed, RepliesFirst];
 
 const UNSUBSCRIBE: &[Flag] = &[Flag::PubSub, NoScript, Loading, Stale, WhileSubscribed];
 
-const PUBLISH: &[Flag] = &[Flag::PubSub, Loading, Stale, Fast, MayReplicate];
+const PUBLISH: &[Flag] = &[Flag::PubSub, Publishes, Loading, Stale, Fast, MayReplicate];
 
 const PUBSUB: &[Flag] = &[Flag::PubSub, Loading, Stale];

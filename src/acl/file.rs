@@ -1,0 +1,103 @@
+//! The file of users: a line for each, as ACL LIST shows it.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::catalogue::Catalogue;
+use super::user::{Line, Rules, is_name};
+use crate::reply::{RuleProblem, printable};
+
+/// A user's name and its rules.
+pub(super) type Named = (Box<[u8]>, Rules);
+
+/// The users that the text of a file makes, or all that is wrong with it, in one line.
+pub(super) fn parse(path: &Path, text: &[u8], catalogue: &Catalogue) -> Result<Vec<Named>, String> {
+    let mut users: Vec<Named> = Vec::new();
+    let mut errors = String::new();
+    for (place, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let outcome = parse_line(line, catalogue).and_then(|(name, rules)| {
+            if users.iter().any(|(known, _)| **known == *name) {
+                return Err(format!("duplicate user '{}'", printable(name)));
+            }
+            users.push((name.into(), rules));
+            Ok(())
+        });
+        if let Err(problem) = outcome {
+            let _ = write!(errors, "{}:{}: {problem}. ", path.display(), place + 1);
+        }
+    }
+    if errors.is_empty() { Ok(users) } else { Err(errors.trim_end().to_owned()) }
+}
+
+fn parse_line<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8], Rules), String> {
+    let behind = line.strip_prefix(b"user").filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace));
+    user(behind.ok_or("line should start with user keyword")?, catalogue)
+}
+
+/// The users that the configuration names, or what is wrong with the first that is wrong.
+pub(super) fn configured<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    catalogue: &Catalogue,
+) -> Result<Vec<Named>, String> {
+    let mut users: Vec<Named> = Vec::new();
+    for line in lines {
+        let (name, rules) = user(line.as_bytes(), catalogue)?;
+        if users.iter().any(|(known, _)| **known == *name) {
+            return Err(format!("duplicate user '{}'", printable(name)));
+        }
+        users.push((name.into(), rules));
+    }
+    Ok(users)
+}
+
+/// A user as the configuration and the file have it, behind the keyword: its name and its rules.
+pub(super) fn user<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8], Rules), String> {
+    let Line { name, rules } =
+        Line::parse(line).map_err(|_| "unmatched parenthesis in selector definition".to_owned())?;
+    if !is_name(name) {
+        return Err("a user has a name, of one word".to_owned());
+    }
+    let mut user = Rules::none(catalogue);
+    match user.apply_all(&rules, catalogue) {
+        Ok(()) => Ok((name, user)),
+        // Other rules may be passwords.
+        Err((rule, problem @ RuleProblem::Unknown)) => Err(format!("'{}': {problem}", printable(rule))),
+        Err((_, problem)) => Err(format!("user '{}': {problem}", printable(name))),
+    }
+}
+
+/// Puts users in the place of those in the file, so that a crash leaves the ones or the others.
+pub(super) fn write(path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
+    // Behind a link, or the link itself would be replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".draft-{}", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let outcome = write_draft(&draft, &path, lines).and_then(|()| fs::rename(&draft, &path));
+    if outcome.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    outcome?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+fn write_draft(draft: &Path, path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
+    let _ = fs::remove_file(draft);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    for line in lines {
+        file.write_all(line)?;
+        file.write_all(b"\n")?;
+    }
+    if let Ok(metadata) = fs::metadata(path) {
+        file.set_permissions(metadata.permissions())?;
+    }
+    file.sync_all()
+}
