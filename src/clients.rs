@@ -5,7 +5,8 @@
 //! load of `Client::signals`. It leaves its waker here, so that it is found while it waits.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -27,15 +28,51 @@ pub struct Clients {
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 
+/// Where an end of a connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An address and a port, whether or not the connection is encrypted.
+    Tcp(SocketAddr),
+    /// The path of the server's Unix socket, which stands for both ends: its clients have no address.
+    Unix(Arc<str>),
+}
+
+impl Address {
+    /// The IP address, where it has one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+/// As Redis writes it: a path has port 0.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{path}:0"),
+        }
+    }
+}
+
 /// One connection, as others see it.
 #[derive(Debug)]
 pub struct Client {
     /// Its number; never given out twice.
     pub id: u64,
     /// The client's address.
-    pub peer_address: SocketAddr,
+    pub peer_address: Address,
     /// The server's own.
-    pub local_address: SocketAddr,
+    pub local_address: Address,
     /// When it was accepted.
     pub connected: Instant,
     /// The database selected.
@@ -241,8 +278,8 @@ impl Clients {
     /// Takes a new connection in, if fewer than `most` are connected.
     pub fn connect(
         self: &Arc<Self>,
-        peer_address: SocketAddr,
-        local_address: SocketAddr,
+        peer_address: Address,
+        local_address: Address,
         most: usize,
     ) -> Option<Membership> {
         let mut connected = self.lock();
@@ -353,8 +390,8 @@ mod tests {
 
     use super::*;
 
-    fn address() -> SocketAddr {
-        ([127, 0, 0, 1], 1).into()
+    fn address() -> Address {
+        SocketAddr::from(([127, 0, 0, 1], 1)).into()
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //!                     writer: gather -> evaluate on staged -> append -> COMMIT -> apply to store -> reply
 //! ```
 //!
-//! [`server`] listens and accepts; [`connection`] reads what a client sends, has [`resp`] cut it into
+//! [`server`] accepts what comes in on a [`listen::Listener`]; [`connection`] reads what a client sends, has [`resp`] cut it into
 //! [`request::Request`]s, and looks each up in [`command::TABLE`]. A **read** is answered right there, on the
 //! connection's own task (`connection/reads.rs`), from one moment of the store, the look-ups of a pipeline side by side
 //! (`store/ahead.rs`); the members of a large set are written as a
@@ -48,7 +48,7 @@
 //! thread and without waiting; the client's connection is woken, and writes it out between its replies.
 //!
 //! Beside the way: [`config`] has a row for each option, [`settings`] those that change while the server runs,
-//! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
+//! [`systemd`] what the supervisor is told and gives, [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`slowlog`] and [`latency`] what took long, [`procfs`] what the kernel says of the process; [`metrics`] tells Prometheus; [`glob`] matches patterns, and [`seldom`] keeps clients from
 //! filling the log. [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
@@ -76,7 +76,7 @@
 //!
 //! # Which module may know what
 //!
-//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`connection`]; `connection` →
+//! Imports run downward only: `main` → [`config`], [`server`], [`tool`]; `tool` → `journal`; `server` → [`listen`], [`connection`], [`systemd`]; `listen` → `connection`, `clients`, `systemd`; `connection` →
 //! [`resp`], [`command`], [`journal`]'s handle; `command` → [`store`] (to read), [`op`], [`reply`], [`stats`],
 //! [`clients`], [`settings`], [`pubsub`], [`monitor`]; `pubsub`, `monitor` → `clients`, [`outbox`]; `journal` →
 //! `command`'s evaluation, `store`, `op`, [`effect`], `pubsub`; `resp` → `reply`; `config` → `settings`, `reply`, and
@@ -94,6 +94,7 @@ pub mod glob;
 pub mod journal;
 pub mod latency;
 pub mod limits;
+pub mod listen;
 pub mod memory;
 pub mod metrics;
 pub mod monitor;
@@ -110,4 +111,5 @@ pub mod settings;
 pub mod slowlog;
 pub mod stats;
 pub mod store;
+pub mod systemd;
 pub mod tool;

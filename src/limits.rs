@@ -79,6 +79,21 @@ pub const LEAST_REQUEST_BYTES: usize = 1024 * 1024;
 /// How often the server looks for clients that were idle too long, and at the memory in use.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// How long the supervisor (systemd) may keep a thread waiting that tells it something.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often the supervisor is told how far the replay has come.
+pub const LOADING_REPORT: Duration = Duration::from_secs(1);
+
+/// The time for which it is asked each time the replay has gone on.
+pub const LOADING_EXTENSION: Duration = Duration::from_secs(60);
+
+/// How often it is told how the server is, if that has changed.
+pub const STATUS_REPORT: Duration = Duration::from_secs(10);
+
+/// How often a writer that does not answer is looked at, whether it waits for the disk, before it is taken for hung.
+pub const WRITER_LOOKS: u32 = 10;
+
 /// Time between two lines of the log of one kind that clients cause, however many of them do.
 pub const REPEATED_LOG: Duration = Duration::from_secs(10);
 

@@ -1,15 +1,19 @@
 //! The program: arguments, configuration, logs, and exit codes. All else is the library's.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use revoked::command::About;
 use revoked::config::{self, Config, Logformat, Loglevel, Task};
 use revoked::journal::{OpenError, Opened, sqlite_version};
+use revoked::listen::{self, Listener};
 use revoked::memory;
-use revoked::server::{self, Options};
+use revoked::server::{self, Options, Reload};
+use revoked::systemd::{self, Notifier};
 use revoked::tool;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -120,28 +124,67 @@ fn run(config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
 
 async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Failure> {
     tracing::info!("revoked {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    let room = server::make_room_for(config.maxclients);
-    if room < config.maxclients {
-        let asked = config.maxclients;
-        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
-        config.maxclients = room;
-    }
-    let ended = signalled().map_err(|error| Failure(exit::SYSTEM, format!("no signal handlers: {error}")))?;
+    server::fit_maxclients(&mut config);
+    let no_handlers = |error| Failure(exit::SYSTEM, format!("no signal handlers: {error}"));
+    let ended = signalled().map_err(no_handlers)?;
+    let requests = signal(SignalKind::hangup()).map_err(no_handlers)?;
+    let reload = Reload { requests, read: Arc::new(read_again) };
     let policy = server::sync_policy(config.appendfsync);
-    let listeners = listen(&config.bind, Some(config.port), config.tcp_backlog)?;
-    let metrics_listeners = listen(&config.metrics_bind, config.metrics_port, config.tcp_backlog)?;
+    let listeners = listen(&config)?;
+    let metrics_listeners = listen_for_metrics(&config)?;
     let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    let options = Options { about: about(&config), config, set_loglevel, metrics_listeners };
+    let options = Options {
+        about: about(&config),
+        config,
+        set_loglevel,
+        notifier: Notifier::from_environment(),
+        reload: Some(reload),
+        metrics_listeners,
+    };
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 
-fn listen(ips: &[IpAddr], port: Option<u16>, backlog: u32) -> Result<Vec<TcpListener>, Failure> {
-    let addresses = port.into_iter().flat_map(|port| ips.iter().map(move |&ip| SocketAddr::new(ip, port)));
-    let listen = |address| {
-        server::listen(address, backlog)
-            .map_err(|error| Failure(exit::UNAVAILABLE, format!("can't listen on {address}: {error}")))
-    };
+/// The configuration, from where it was read at start.
+fn read_again() -> Result<Config, config::Error> {
+    config::from_sources(std::env::args_os(), std::env::vars_os(), env!("CARGO_PKG_VERSION"))
+}
+
+/// The sockets that systemd has for this server; where it has none, those that the configuration asks for.
+fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let inherited = systemd::inherited().map_err(|error| Failure(exit::CONFIG, error.to_string()))?;
+    if !inherited.is_empty() {
+        let taken = inherited.into_iter().map(Listener::inherited).collect::<io::Result<Vec<_>>>();
+        return taken.map_err(|error| Failure(exit::SYSTEM, format!("no listening: {error}")));
+    }
+    let mut listeners = Vec::new();
+    let ports = config.bind.iter().filter(|_| config.port > 0);
+    for address in ports.map(|&ip| SocketAddr::new(ip, config.port)) {
+        let listener = listen::tcp(address, config.tcp_backlog);
+        listeners.push(listener.map_err(|error| refused(address, &error))?);
+    }
+    if let Some(path) = &config.unixsocket {
+        let listener = listen::unix(path, config.unixsocketperm, config.tcp_backlog);
+        listeners.push(listener.map_err(|error| refused(path.display(), &error))?);
+    }
+    if listeners.is_empty() {
+        let why = "there is nothing to listen on: port is 0, and there is no unixsocket";
+        return Err(Failure(exit::CONFIG, why.to_owned()));
+    }
+    Ok(listeners)
+}
+
+/// The sockets at which metrics are asked for.
+fn listen_for_metrics(config: &Config) -> Result<Vec<TcpListener>, Failure> {
+    let ports = config.metrics_port.into_iter();
+    let addresses =
+        ports.flat_map(|port| config.metrics_bind.iter().map(move |&ip| SocketAddr::new(ip, port)));
+    let listen =
+        |address| listen::port(address, config.tcp_backlog).map_err(|error| refused(address, &error));
     addresses.map(listen).collect()
+}
+
+fn refused(place: impl Display, error: &io::Error) -> Failure {
+    Failure(exit::UNAVAILABLE, format!("can't listen on {place}: {error}"))
 }
 
 fn about(config: &Config) -> About {
@@ -152,6 +195,7 @@ fn about(config: &Config) -> About {
         executable: path(std::env::current_exe().ok()),
         data_file: path(Some(config.data_file())),
         config_file: path(config.file.clone()),
+        listeners: Vec::new(),
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clients::Client;
+use crate::clients::{Address, Client};
 use crate::limits::MONITOR_LINE_BYTES;
 use crate::outbox::OutputLimit;
 
@@ -38,7 +37,7 @@ pub struct Executed<'a> {
     /// The database selected.
     pub database: u8,
     /// The client's address.
-    pub client: SocketAddr,
+    pub client: &'a Address,
 }
 
 impl Monitors {
@@ -80,7 +79,11 @@ impl Executed<'_> {
     /// stands in its place.
     fn line(&self) -> String {
         let (seconds, microseconds) = (self.at.as_secs(), self.at.subsec_micros());
-        let mut line = format!("+{seconds}.{microseconds:06} [{} {}]", self.database, self.client);
+        let mut line = format!("+{seconds}.{microseconds:06} [{} ", self.database);
+        let _ = match self.client {
+            Address::Tcp(address) => write!(line, "{address}]"),
+            Address::Unix(path) => write!(line, "unix:{path}]"),
+        };
         let mut hidden_bytes = 0;
         for &shown in &self.arguments {
             let room = MONITOR_LINE_BYTES.saturating_sub(line.len());
@@ -148,13 +151,15 @@ impl Drop for Monitoring {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use bytes::BytesMut;
 
     use super::*;
     use crate::clients::{Clients, End};
 
     fn line(arguments: &[&[u8]]) -> String {
-        let client = ([127, 0, 0, 1], 33_184).into();
+        let client = &SocketAddr::from(([127, 0, 0, 1], 33_184)).into();
         let at = Duration::from_micros(1_795_502_013_000_508);
         Executed { arguments: arguments.to_vec(), at, database: 3, client }.line()
     }
@@ -179,14 +184,14 @@ mod tests {
     #[test]
     fn those_who_watch_are_shown_what_happens_until_they_stop() {
         let (monitors, clients) = (Arc::new(Monitors::default()), Arc::new(Clients::default()));
-        let address = ([127, 0, 0, 1], 1).into();
-        let membership = clients.connect(address, address, 1).unwrap();
+        let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let membership = clients.connect(address.clone(), address.clone(), 1).unwrap();
         let client = &membership.client;
         assert!(!monitors.are_there());
         let monitoring = Monitoring::start(Arc::clone(&monitors), Arc::clone(client));
         assert!(monitors.are_there() && client.is_monitor.load(Relaxed));
         let executed =
-            Executed { arguments: vec![b"PING"], at: Duration::ZERO, database: 0, client: address };
+            Executed { arguments: vec![b"PING"], at: Duration::ZERO, database: 0, client: &address };
         monitors.show(&executed);
         let mut output = BytesMut::new();
         client.take_messages(usize::MAX, usize::MAX, &mut output);

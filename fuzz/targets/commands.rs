@@ -17,7 +17,9 @@ use redis_protocol::resp2::types::BytesFrame;
 use revoked::command::About;
 use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
+use revoked::listen;
 use revoked::server::{self, Options};
+use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -178,9 +180,9 @@ type Running = (oneshot::Sender<()>, JoinHandle<Result<(), OpenError>>);
 fn start(folder: &TempDir) -> (SocketAddr, Running) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let guard = runtime.enter();
-    let listener = server::listen(([127, 0, 0, 1], 0).into(), 511).unwrap();
+    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511).unwrap();
     drop(guard);
-    let address = listener.local_addr().unwrap();
+    let address = listener.address().unwrap();
     let args = ["revoked", "--appendfsync", "no", "--dir", folder.path().to_str().unwrap()].map(OsString::from);
     let config = config::from_sources(args, [], "0.0.0").unwrap();
     let journal = Opened::open(&config.data_file(), SyncPolicy::Never).unwrap();
@@ -190,8 +192,15 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         executable: String::new(),
         config_file: String::new(),
         data_file: String::new(),
+        listeners: Vec::new(),
     };
-    let options = Options { about, config, set_loglevel: Box::new(|_| Ok(())) };
+    let options = Options {
+        about,
+        config,
+        set_loglevel: Box::new(|_| Ok(())),
+        notifier: Notifier::default(),
+        reload: None,
+    };
     let (end, ended) = oneshot::channel();
     let thread = std::thread::spawn(move || {
         let outcome = runtime.block_on(server::run(vec![listener], journal, options, async {

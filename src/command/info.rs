@@ -116,6 +116,9 @@ fn server(fields: &mut Fields, environment: &Environment) {
     fields.add("uptime_in_days", uptime_in_seconds / (24 * 60 * 60));
     fields.add("executable", &about.executable);
     fields.add("config_file", &about.config_file);
+    for (number, listener) in about.listeners.iter().enumerate() {
+        fields.add(&format!("listener{number}"), listener);
+    }
 }
 
 /// Name, release and architecture, as `uname` tells them.

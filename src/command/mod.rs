@@ -348,7 +348,7 @@ pub struct Environment {
 pub struct About {
     /// 40 hexadecimal digits, new at each start.
     pub run_id: String,
-    /// The port listened on.
+    /// The port listened on; 0 for none. The server fills this in.
     pub port: u16,
     /// The program's file.
     pub executable: String,
@@ -356,6 +356,8 @@ pub struct About {
     pub config_file: String,
     /// The data file.
     pub data_file: String,
+    /// What is listened on, each as Redis's INFO writes it. The server fills this in.
+    pub listeners: Vec<String>,
 }
 
 /// A command of the table, found by a request.

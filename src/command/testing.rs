@@ -1,10 +1,11 @@
 //! What the tests of this module need to run commands.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{About, Environment, Run, Session, find, rows};
-use crate::clients::{Clients, Membership};
+use crate::clients::{Address, Clients, Membership};
 use crate::reply::{Error, Reply, printable};
 use crate::request::OwnedRequest;
 use crate::settings::{Parameters, Settings};
@@ -33,6 +34,7 @@ pub(super) fn environment(requirepass: Option<&str>) -> Environment {
             executable: "/usr/bin/revoked".to_owned(),
             config_file: String::new(),
             data_file: "revoked.db".to_owned(),
+            listeners: vec!["name=tcp,bind=127.0.0.1,port=6379".to_owned()],
         },
     }
 }
@@ -69,8 +71,8 @@ pub(super) struct TestSession {
 
 /// A new connection to the server.
 pub(super) fn session(environment: &Environment) -> TestSession {
-    let address = ([127, 0, 0, 1], 1).into();
-    let membership = environment.clients.connect(address, address, 10).unwrap();
+    let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let membership = environment.clients.connect(address.clone(), address, 10).unwrap();
     let session = Session::new(Arc::clone(&membership.client), environment);
     TestSession { session, _membership: membership }
 }

@@ -48,6 +48,46 @@ impl Live {
     }
 }
 
+/// SIGHUP.
+impl Live {
+    /// Has what was read anew count, as far as CONFIG SET could change it: all of it or nothing. Of what can't be changed
+    /// the log says that it takes a restart.
+    ///
+    /// # Errors
+    ///
+    /// If an option's value is refused. All is as it was then.
+    pub fn reload(&self, read: &Config) -> Result<(), Error> {
+        let mut config = self.config();
+        let is_other = |row: &&Row| row.kind.get(&config) != row.kind.get(read);
+        let (live, fixed): (Vec<_>, Vec<_>) =
+            ROWS.iter().filter(is_other).partition(|row| row.change.is_live());
+        let mut new = config.clone();
+        for row in &live {
+            row.kind
+                .set(&mut new, &row.kind.get(read))
+                .ok_or_else(|| failed(row.name, ParameterProblem::NotAllowed(row.kind.allowed())))?;
+        }
+        self.apply(&config, &new, &live)?;
+        *config = new;
+        log_values(&live, &config);
+        for row in fixed {
+            tracing::warn!("{} is {} now: that takes a restart", row.name, shown(row, read));
+        }
+        Ok(())
+    }
+}
+
+/// An option's value as the log shows it.
+fn shown(row: &Row, config: &Config) -> String {
+    if row.kind.is_secret() { "(hidden)".to_owned() } else { format!("{:?}", row.kind.get(config)) }
+}
+
+fn log_values(rows: &[&Row], config: &Config) {
+    for row in rows {
+        tracing::info!("{} was set to {}", row.name, shown(row, config));
+    }
+}
+
 impl Parameters for Live {
     fn values(&self) -> Vec<(&'static str, String)> {
         self.config().parameters()
@@ -67,10 +107,7 @@ impl Parameters for Live {
         }
         self.apply(&config, &new, &rows)?;
         *config = new;
-        for row in rows {
-            let value = if row.kind.is_secret() { "(hidden)".to_owned() } else { row.kind.get(&config) };
-            tracing::info!("{} was set to {value:?}", row.name);
-        }
+        log_values(&rows, &config);
         Ok(())
     }
 
@@ -257,6 +294,30 @@ mod tests {
         assert_eq!(live.settings.maxclients.load(Relaxed), 50);
         assert_eq!(live.settings.tcp_keepalive(), None);
         assert_eq!(calls.appendfsync.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn what_was_read_anew_counts_as_far_as_it_can_change_or_not_at_all() {
+        let (live, calls) = live();
+        let read = |args: &[&str]| {
+            let args = ["revoked"].iter().chain(args).map(OsString::from);
+            from_sources(args, [], "0.0.0").unwrap()
+        };
+        live.reload(&read(&["--loglevel", "warning", "--port", "1", "--maxclients", "50"])).unwrap();
+        assert_eq!(live.value("loglevel").as_deref(), Some("warning"));
+        assert_eq!(live.settings.maxclients.load(Relaxed), 50);
+        assert_eq!(live.value("port").as_deref(), Some("6379"), "it takes a restart");
+        assert_eq!(calls.appendfsync.load(Relaxed), 0, "what is as it was is left alone");
+
+        let error = live.reload(&read(&["--loglevel", "debug", "--maxclients", "101"])).unwrap_err();
+        assert!(error.to_string().contains("maxclients"), "{error}");
+        assert_eq!(live.value("loglevel").as_deref(), Some("warning"));
+        live.reload(&read(&["--maxclients", "50"])).unwrap();
+        assert_eq!(
+            live.value("loglevel").as_deref(),
+            Some("notice"),
+            "the default, which it was started with"
+        );
     }
 
     #[test]

@@ -39,8 +39,12 @@ mod rows;
 pub struct Config {
     /// The addresses to listen on: at least one, each once.
     pub bind: Vec<IpAddr>,
-    /// The port to listen on, never 0.
+    /// The port to listen on; 0 for none.
     pub port: u16,
+    /// The socket file to listen on, if any.
+    pub unixsocket: Option<PathBuf>,
+    /// The permissions of the socket file, if they are not to be what the umask leaves.
+    pub unixsocketperm: Option<u32>,
     /// How many connections the kernel queues until they are accepted.
     pub tcp_backlog: u32,
     /// The silence after which a connection is probed; 0 for never.
@@ -108,6 +112,8 @@ impl Config {
         Self {
             bind: Vec::new(),
             port: 0,
+            unixsocket: None,
+            unixsocketperm: None,
             tcp_backlog: 0,
             tcp_keepalive_seconds: 0,
             dir: PathBuf::new(),
@@ -510,6 +516,8 @@ Exit codes:
 
 Signals:
   SIGTERM, SIGINT  finish what clients have submitted, then exit with 0
+  SIGHUP           read the configuration file anew; what CONFIG SET can
+                   change counts at once, the log names what takes a restart
 
 Documentation: README.md; config.example.toml for the configuration file."#;
 
@@ -707,6 +715,7 @@ mod tests {
             Kind::Text { .. } => vec![
                 match row.name {
                     "dir" => "/",
+                    "unixsocketperm" => "770",
                     "client-output-buffer-limit" => "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
                     "notify-keyspace-events" => "AKE",
                     "maxmemory-policy" => "noeviction",
@@ -714,6 +723,7 @@ mod tests {
                 }
                 .to_owned(),
             ],
+            Kind::Path { longest, .. } => vec!["/a/path".to_owned(), "x".repeat(*longest)],
             Kind::Secret { .. } => vec!["password".to_owned()],
         }
     }
@@ -725,6 +735,7 @@ mod tests {
             Kind::Memory { range, .. } => Some((range.end() + 1).to_string()),
             Kind::Addresses { .. } | Kind::Word { .. } => Some("localhost".to_owned()),
             Kind::Text { .. } => Some("no/such".to_owned()),
+            Kind::Path { longest, .. } => Some("x".repeat(longest + 1)),
             Kind::Secret { .. } => None,
         }
     }
@@ -823,8 +834,8 @@ mod tests {
     #[test]
     fn mistakes_in_the_file_are_told_with_their_line() {
         for (toml, expected) in [
-            ("port = \"1\"", "FILE:1: port: \"1\" (string) is not a whole number from 1 to 65535"),
-            ("port = true", "FILE:1: port: true (boolean) is not a whole number from 1 to 65535"),
+            ("port = \"1\"", "FILE:1: port: \"1\" (string) is not a whole number from 0 to 65535"),
+            ("port = true", "FILE:1: port: true (boolean) is not a whole number from 0 to 65535"),
             ("dbfilename = 1", "FILE:1: dbfilename: 1 (integer) is not a file name without a directory"),
             ("bind = [\n1]", "FILE:1: bind: [ 1] (array) is not a list of IP addresses, each once"),
             ("bind = []", "FILE:1: bind: '' is not a list of IP addresses, each once"),

@@ -84,7 +84,9 @@ impl Kind {
                 .parse()
                 .map_or_else(|_| Value::from(text), |number| Value::Integer(Formatted::new(number))),
             Self::Addresses { .. } => Value::Array(text.split(' ').collect::<Array>()),
-            Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => Value::from(text),
+            Self::Word { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
+                Value::from(text)
+            }
         }
     }
 }

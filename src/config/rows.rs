@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Arg;
@@ -84,6 +84,8 @@ pub(super) enum Kind {
         set: fn(&mut Config, String),
         get: fn(&Config) -> String,
     },
+    /// The path of a file or a folder, of so many bytes at most; none, if it is empty.
+    Path { longest: usize, set: fn(&mut Config, Option<PathBuf>), get: fn(&Config) -> Option<&Path> },
     /// Any text, shown to none but the clients that CONFIG GET is allowed to.
     Secret { set: fn(&mut Config, String), get: fn(&Config) -> String },
 }
@@ -97,6 +99,9 @@ enum DefaultValue {
 }
 
 const MOST_IO_THREADS: i64 = 256;
+
+/// Longest path of a socket file: what the system has room for, beside a terminating zero.
+const SOCKET_PATH_BYTES: usize = 107;
 
 /// The only value of `maxmemory-policy`.
 const MAXMEMORY_POLICY: &str = "noeviction";
@@ -115,15 +120,43 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "port",
         kind: Kind::Integer {
-            range: 1..=65_535,
+            range: 0..=65_535,
             set: |config, port| config.port = port as u16,
             get: |config| config.port.into(),
         },
         default: DefaultValue::Is("6379"),
         section: "Network",
         change: Change::AtStart,
-        doc: "The TCP port to listen on. 0, for which Redis listens on no port, is refused: there would be \
-              nothing to listen on.",
+        doc: "The TCP port to listen on. 0 for none, where there is a unixsocket.",
+    },
+    Row {
+        name: "unixsocket",
+        kind: Kind::Path {
+            longest: SOCKET_PATH_BYTES,
+            set: |config, path| config.unixsocket = path,
+            get: |config| config.unixsocket.as_deref(),
+        },
+        default: DefaultValue::Is(""),
+        section: "Network",
+        change: Change::AtStart,
+        doc: "A socket file to listen on, beside the port or instead of it. It is made at start and removed in the \
+              end. One that a server left which was killed is replaced; where another server listens, or a file of \
+              another kind is, the start fails. Empty for none.",
+    },
+    Row {
+        name: "unixsocketperm",
+        kind: Kind::Text {
+            placeholder: "OCTAL",
+            allowed: "file permissions in octal, such as \"770\"",
+            accepts: |text| permissions(text).is_some(),
+            set: |config, text| config.unixsocketperm = permissions(&text).filter(|&bits| bits != 0),
+            get: |config| format!("{:o}", config.unixsocketperm.unwrap_or(0)),
+        },
+        default: DefaultValue::Is("0"),
+        section: "Network",
+        change: Change::AtStart,
+        doc: "The permissions of the socket file, in octal: who may write to it may connect. 0 for those that the \
+              umask of the server leaves.",
     },
     Row {
         name: "tcp-backlog",
@@ -622,6 +655,10 @@ impl Kind {
             }
             Self::Word { words, set, .. } => set(config, words.iter().position(|word| *word == text)?),
             Self::Text { accepts, set, .. } => set(config, accepts(text).then(|| text.to_owned())?),
+            Self::Path { longest, set, .. } => {
+                let is_path = text.len() <= *longest && !text.contains('\0');
+                set(config, is_path.then(|| (!text.is_empty()).then(|| text.into()))?);
+            }
             Self::Secret { set, .. } => set(config, text.to_owned()),
         }
         Some(())
@@ -650,7 +687,7 @@ impl Kind {
                 let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
                 set(config, place.ok_or(ParameterProblem::NotOneOf(words))?);
             }
-            Self::Addresses { .. } | Self::Text { .. } | Self::Secret { .. } => {
+            Self::Addresses { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
                 self.set(config, text).ok_or_else(|| ParameterProblem::NotAllowed(self.allowed()))?;
             }
         }
@@ -667,6 +704,7 @@ impl Kind {
             Self::Memory { get, .. } => get(config).to_string(),
             Self::Word { get, .. } => get(config).to_owned(),
             Self::Text { get, .. } | Self::Secret { get, .. } => get(config),
+            Self::Path { get, .. } => get(config).map(|path| path.display().to_string()).unwrap_or_default(),
         }
     }
 
@@ -686,6 +724,7 @@ impl Kind {
             }
             Self::Word { words, .. } => format!("one of {}", words.join(", ")),
             Self::Text { allowed, .. } => (*allowed).to_owned(),
+            Self::Path { longest, .. } => format!("a path of at most {longest} bytes"),
             Self::Secret { .. } => "a string".to_owned(),
         }
     }
@@ -698,6 +737,7 @@ impl Kind {
             Self::Memory { .. } => "BYTES".to_owned(),
             Self::Word { words, .. } => words.join("|"),
             Self::Text { placeholder, .. } => (*placeholder).to_owned(),
+            Self::Path { .. } => "PATH".to_owned(),
             Self::Secret { .. } => "PASSWORD".to_owned(),
         }
     }
@@ -723,9 +763,17 @@ impl Kind {
         match self {
             Self::Integer { .. } | Self::Memory { .. } => text.to_owned(),
             Self::Addresses { .. } => format!("{:?}", text.split(' ').collect::<Vec<_>>()),
-            Self::Word { .. } | Self::Text { .. } | Self::Secret { .. } => format!("{text:?}"),
+            Self::Word { .. } | Self::Text { .. } | Self::Path { .. } | Self::Secret { .. } => {
+                format!("{text:?}")
+            }
         }
     }
+}
+
+/// Permissions of a file as `chmod` takes them.
+fn permissions(text: &str) -> Option<u32> {
+    let is_octal = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    u32::from_str_radix(text, 8).ok().filter(|&bits| is_octal && bits <= 0o777)
 }
 
 /// A whole number in the one form that Redis takes.

@@ -12,15 +12,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::clients::{Client, Membership};
@@ -41,10 +38,12 @@ use self::push::Event;
 use self::transaction::{Answer, Queued, Transaction};
 
 pub use self::pause::Pause;
+pub use self::socket::Stream;
 
 mod pause;
 mod push;
 mod reads;
+mod socket;
 mod stream;
 mod transaction;
 
@@ -80,7 +79,7 @@ pub struct Repeated {
 /// # Errors
 ///
 /// If its socket fails, or others end it.
-pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
+pub async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
     let mut connection = Connection::new(stream, &membership, services);
     while !connection.is_closing {
         match connection.event().await? {
@@ -94,7 +93,7 @@ pub async fn serve(stream: TcpStream, membership: Membership, services: Arc<Serv
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     services: Arc<Services>,
     session: Session,
     /// What was queued since MULTI, if that is where the connection is.
@@ -118,7 +117,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, membership: &Membership, services: Arc<Services>) -> Self {
+    fn new(stream: Stream, membership: &Membership, services: Arc<Services>) -> Self {
         let session = Session::new(Arc::clone(&membership.client), &services.environment);
         Self {
             stream,
@@ -662,7 +661,7 @@ impl Connection {
         if let Some(end) = self.end(context) {
             return Poll::Ready(Err(end));
         }
-        let writing = Pin::new(&mut self.stream).poll_write(context, &self.output[written..]);
+        let writing = self.stream.poll_write(context, &self.output[written..]);
         if writing.is_ready() {
             self.client().note_seen();
             return writing.map_ok(Progress::Written);
@@ -678,7 +677,7 @@ impl Connection {
         if let Some(end) = self.end(context) {
             return Poll::Ready(Err(end));
         }
-        match Pin::new(&mut self.stream).poll_write(context, &self.output) {
+        match self.stream.poll_write(context, &self.output) {
             Poll::Pending => Poll::Ready(Ok(0)),
             Poll::Ready(written) => Poll::Ready(written),
         }
@@ -750,7 +749,7 @@ fn show(environment: &Environment, session: &Session, command: Command, request:
             arguments: command::redacted(environment, command, request),
             at: since_epoch(),
             database: session.database(),
-            client: session.client().peer_address,
+            client: &session.client().peer_address,
         });
     }
 }

@@ -6,13 +6,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::push::Event;
 use super::{Connection, Decoded, Portion, ReadFunction, count_error, put_reply, show};
@@ -79,7 +78,7 @@ impl Connection {
     /// Reads from the socket. Ready with how many bytes; 0 at the end of the stream.
     fn poll_read(&mut self, context: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(memory);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        ready!(self.stream.poll_read(context, &mut read))?;
         let length = read.filled().len();
         self.client().note_seen();
         self.services.environment.stats.net_input_bytes.add(length as u64);

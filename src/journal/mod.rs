@@ -113,6 +113,9 @@ impl Query {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
+/// What the writer's thread is called.
+pub const WRITER_THREAD: &str = "writer";
+
 /// The data file, open and locked, not yet replayed.
 #[derive(Debug)]
 pub struct Opened {
@@ -160,7 +163,7 @@ impl Opened {
             Arc::clone(&watches),
             outgoing,
         );
-        std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(replayed))?;
+        std::thread::Builder::new().name(WRITER_THREAD.into()).spawn(move || writer.run(replayed))?;
         Ok((Journal { queue, watches, store }, Replay(replay), Finish(finish)))
     }
 }
@@ -247,6 +250,15 @@ impl Journal {
         let (done, outcome) = oneshot::channel();
         self.queue.push_checkpoint(done).map_err(|Closed| "the server is shutting down".to_owned())?;
         outcome.await.map_err(|_| "the server is shutting down".to_owned())?
+    }
+
+    /// Has the writer answer, and does nothing else: a batch of nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the journal is closed.
+    pub async fn probe(&self) -> Result<(), Closed> {
+        self.submit(Vec::new()).await.map(drop)
     }
 
     /// Has all that the journal says in vain be taken out of it, beside the work on batches. What comes of it is in the

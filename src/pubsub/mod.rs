@@ -287,7 +287,7 @@ impl Drop for Subscriber {
 mod tests {
     use super::Kind::{Channel, Pattern, ShardChannel};
     use super::*;
-    use crate::clients::{Clients, Membership};
+    use crate::clients::{Address, Clients, Membership};
 
     const LIMIT: OutputLimit = OutputLimit { hard_bytes: 100_000, soft_bytes: 0, soft_seconds: 0 };
 
@@ -312,8 +312,8 @@ mod tests {
         }
 
         fn listener(&self, subscriptions: &[(Kind, &str)]) -> Listener {
-            let address = ([127, 0, 0, 1], 1).into();
-            let membership = self.clients.connect(address, address, usize::MAX).unwrap();
+            let address = Address::Unix("/run/revoked.sock".into());
+            let membership = self.clients.connect(address.clone(), address, usize::MAX).unwrap();
             let mut subscriber = Subscriber::new(Arc::clone(&self.pubsub), Arc::clone(&membership.client));
             for (kind, name) in subscriptions {
                 subscriber.subscribe(*kind, name.as_bytes());

@@ -110,10 +110,10 @@ fn serve_one(runtime: &tokio::runtime::Runtime, services: Arc<Services>) -> std:
     let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (accepted, peer) = listener.accept().unwrap();
     accepted.set_nonblocking(true).unwrap();
-    let membership = services.environment.clients.connect(peer, peer, 1).unwrap();
+    let membership = services.environment.clients.connect(peer.into(), peer.into(), 1).unwrap();
     runtime.spawn(async move {
         let accepted = tokio::net::TcpStream::from_std(accepted).unwrap();
-        connection::serve(accepted, membership, services).await
+        connection::serve(connection::Stream::Tcp(accepted), membership, services).await
     });
     stream
 }

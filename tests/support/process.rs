@@ -126,6 +126,13 @@ impl Home {
         Daemon::spawn(&mut command, port, Arc::clone(&self.folder))
     }
 
+    /// Starts the daemon with this for its standard input, which a launcher may make something of, and waits for nothing.
+    pub(crate) fn launch_with_input(&self, port: u16, input: impl Into<Stdio>) -> Daemon {
+        let mut command = self.command();
+        command.args(["--port", &port.to_string()]).stdin(input);
+        Daemon::spawn(&mut command, port, Arc::clone(&self.folder))
+    }
+
     /// Starts the daemon on this port, with something to happen at its failpoints, and waits for nothing.
     pub(crate) fn launch_with_failpoints(&self, port: u16, failpoints: &str) -> Daemon {
         let mut command = self.command();

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use revoked::command::About;
 use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
+use revoked::listen;
 use revoked::server::{self, Options};
+use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -172,9 +174,9 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn start_ours(directory: &Path, setup: Setup) -> (SocketAddr, Process) {
     let runtime = runtime();
     let guard = runtime.enter();
-    let listener = server::listen(([127, 0, 0, 1], 0).into(), 511).unwrap();
+    let listener = listen::tcp(([127, 0, 0, 1], 0).into(), 511).unwrap();
     drop(guard);
-    let address = listener.local_addr().unwrap();
+    let address = listener.address().unwrap();
     let journal = Opened::open(&directory.join("revoked.db"), SyncPolicy::Never).unwrap();
     let options = options(directory, address.port(), setup);
     let (end, ended) = oneshot::channel();
@@ -210,10 +212,13 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
             executable: "revoked".to_owned(),
             config_file: String::new(),
             data_file: config.data_file().display().to_string(),
+            listeners: Vec::new(),
         },
         config,
         set_loglevel: Box::new(|_| Ok(())),
         metrics_listeners: Vec::new(),
+        notifier: Notifier::default(),
+        reload: None,
     }
 }
 

@@ -1,24 +1,26 @@
-//! The server as a whole: listen, accept, cap, and end in order.
+//! The server as a whole: accept, cap, and end in order.
+//!
+//! Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::{Clients, Membership};
 use crate::command::{self, About, Environment};
 use crate::config::{self, Appendfsync, Config, Hooks, Loglevel};
-use crate::connection::{self, Pause, Repeated, Services};
+use crate::connection::{self, Pause, Repeated, Services, Stream};
 use crate::journal::{OpenError, Opened, PolicySwitch, SyncPolicy};
 use crate::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, HOUSEKEEPING, RESERVED_FILES};
+use crate::listen::{Accepted, Listener};
 use crate::memory;
 use crate::metrics;
 use crate::monitor::Monitors;
@@ -29,6 +31,12 @@ use crate::settings::Settings;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::store::Store;
+use crate::systemd::Notifier;
+
+pub use self::reload::{Reload, Reread};
+
+mod reload;
+mod supervised;
 
 /// What the server is told of its surroundings.
 pub struct Options {
@@ -40,6 +48,10 @@ pub struct Options {
     pub about: About,
     /// Where metrics are asked for, if anywhere.
     pub metrics_listeners: Vec<TcpListener>,
+    /// Whom to tell how the server is.
+    pub notifier: Notifier,
+    /// What has the configuration be read anew, if anything.
+    pub reload: Option<Reload>,
 }
 
 /// The policy that the configuration asks for.
@@ -67,20 +79,13 @@ pub fn make_room_for(maxclients: usize) -> usize {
     clients.clamp(1, maxclients)
 }
 
-/// Opens a listening socket.
-///
-/// # Errors
-///
-/// If the system refuses: the address is in use, or not this machine's.
-pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    if address.is_ipv6() {
-        // Otherwise :: would take 0.0.0.0 along, which may be listed beside it.
-        SockRef::from(&socket).set_only_v6(true)?;
+/// Has the configuration ask for no more clients than there can be, and says so.
+pub fn fit_maxclients(config: &mut Config) {
+    let (asked, room) = (config.maxclients, make_room_for(config.maxclients));
+    if room < asked {
+        tracing::warn!("maxclients is {room} instead of {asked}: raise the limit of open files (ulimit -n)");
+        config.maxclients = room;
     }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
 }
 
 /// Replays the journal and serves clients on these sockets until `ended` is done or a client asks for the end.
@@ -90,7 +95,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 ///
 /// If the data file turns out to be damaged, or can't be read.
 pub async fn run(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     journal: Opened,
     options: Options,
     ended: impl Future<Output = ()>,
@@ -106,7 +111,8 @@ pub async fn run(
     let monitors = Arc::new(Monitors::new(limits.normal));
     let listeners_of = (Arc::clone(&pubsub), Arc::clone(&monitors));
     let switch = journal.policy_switch();
-    let parameters = parameters(options.config, options.set_loglevel, &settings, switch, listeners_of);
+    let parameters =
+        Arc::new(parameters(options.config, options.set_loglevel, &settings, switch, listeners_of));
     let data_file = std::path::PathBuf::from(&options.about.data_file);
     let (journal, replay, finish) = journal
         .start(Arc::clone(&store), Arc::clone(&stats), Arc::clone(&pubsub))
@@ -120,8 +126,12 @@ pub async fn run(
             monitors,
             slowlog: Slowlog::default(),
             settings,
-            parameters: Arc::new(parameters),
-            about: options.about,
+            parameters: Arc::<config::Live>::clone(&parameters),
+            about: About {
+                port: listeners.iter().find_map(Listener::address).map_or(0, |address| address.port()),
+                listeners: listeners.iter().map(Listener::info).collect(),
+                ..options.about
+            },
         }),
         journal: journal.clone(),
         pause: Pause::default(),
@@ -129,6 +139,12 @@ pub async fn run(
         repeated: Repeated::default(),
     });
     tokio::spawn(housekeeping(Arc::clone(&services)));
+    let notifier = Arc::new(options.notifier);
+    let mut beside = JoinSet::new();
+    beside.spawn(supervised::report(Arc::clone(&services), Arc::clone(&notifier)));
+    if let Some(reload) = options.reload {
+        beside.spawn(reload.run(parameters, Arc::clone(&services), Arc::clone(&notifier)));
+    }
 
     for listener in options.metrics_listeners {
         if let Ok(address) = listener.local_addr() {
@@ -139,7 +155,7 @@ pub async fn run(
 
     // Connections hold a sender each: once none is left, all have ended.
     let (alive, mut all_gone) = mpsc::channel(1);
-    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let addresses: Vec<_> = listeners.iter().map(Listener::to_string).collect();
     let failures = Arc::<Seldom>::default();
     for listener in listeners {
         let acceptor = Acceptor {
@@ -163,12 +179,19 @@ pub async fn run(
         biased;
         replayed = replay.done() => replayed?,
         // Nothing was written yet, and nothing waits to be.
-        () = &mut ended => return Ok(()),
+        () = &mut ended => {
+            notifier.stopping("Shutting down before the data file was loaded");
+            return Ok(());
+        }
     }
     for address in addresses {
         tracing::info!("Ready to accept connections on {address}");
     }
+    notifier.ready(&supervised::status(&services));
+    beside.spawn(supervised::watch(Arc::clone(&services), Arc::clone(&notifier)));
     ended.await;
+    beside.shutdown().await;
+    notifier.stopping("Shutting down: finishing what clients have submitted");
 
     tracing::info!("Shutting down: finishing what clients have submitted");
     services.shutdown.send_replace(true);
@@ -239,7 +262,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener) {
+    async fn run(self, listener: Listener) {
         let mut shutdown = self.services.shutdown.subscribe();
         loop {
             let accepted = tokio::select! {
@@ -248,7 +271,7 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok(accepted) => self.admit(accepted),
                 Err(error) => {
                     // Out of file descriptors, most likely: trying at once would only fail at once.
                     if let Some(left_out) = self.failures.may_log(Instant::now()) {
@@ -260,11 +283,10 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, Accepted { stream, peer, local }: Accepted) {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
-        let local = stream.local_addr().unwrap_or(peer);
         let Some(membership) = clients.connect(peer, local, maxclients) else {
             stats.connections_rejected.add(1);
             // The socket is new: its buffer takes so short a line at once, or the client goes without.
@@ -272,7 +294,9 @@ impl Acceptor {
             return;
         };
         stats.connections_received.add(1);
-        self.tune(&stream);
+        if let Stream::Tcp(stream) = &stream {
+            self.tune(stream);
+        }
         let (services, alive) = (Arc::clone(&self.services), self.alive.clone());
         tokio::spawn(async move {
             let _alive = alive;
@@ -290,7 +314,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(stream: TcpStream, membership: Membership, services: Arc<Services>) {
+async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) {
     let client = Arc::clone(&membership.client);
     tracing::debug!(client = client.id, address = %client.peer_address, "Connected");
     match connection::serve(stream, membership, services).await {
