@@ -187,19 +187,19 @@ mod inherited_sockets {
             daemon
         });
         daemon.stop();
+    }
 
-        struct Over<'a>(&'a AtomicBool);
+    struct Over<'a>(&'a AtomicBool);
 
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Relaxed);
-            }
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Relaxed);
         }
+    }
 
-        /// Whether it was; a server that ends closes the connections that it has accepted.
-        fn is_answered(client: &Client) -> bool {
-            client.send(&encode(&["PING"])).and_then(|()| client.receive()).is_ok()
-        }
+    /// Whether it was; a server that ends closes the connections that it has accepted.
+    fn is_answered(client: &Client) -> bool {
+        client.send(&encode(&["PING"])).and_then(|()| client.receive()).is_ok()
     }
 
     fn duplicate(listener: &TcpListener) -> OwnedFd {
