@@ -7,7 +7,7 @@ use std::io;
 use std::process::{Command, Output};
 
 const SERVICE: &str = "packaging/systemd/revoked.service";
-const SOCKET: &str = "packaging/systemd/revoked.socket";
+const SOCKET: &str = "packaging/systemd/optional/revoked.socket";
 
 /// What `systemd-analyze security` may rate the service at most: 0 is best, 10 is worst.
 const MOST_EXPOSURE: f64 = 1.1;
