@@ -21,8 +21,12 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+use x509_cert::der::oid::ObjectIdentifier;
 
 use crate::limits::{CA_FILES, CERTIFICATE_REMINDER, CERTIFICATE_WARNING};
+
+/// `id-at-commonName`, RFC 5280.
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// What the configuration says of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,8 +41,34 @@ pub struct Options {
     pub ca_cert_dir: Option<PathBuf>,
     /// Whether clients need a certificate.
     pub auth_clients: AuthClients,
+    /// What of a client's certificate names the user that it is.
+    pub auth_clients_user: AuthClientsUser,
     /// What is spoken.
     pub protocols: Protocols,
+}
+
+/// What of a client's certificate names the user that it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AuthClientsUser {
+    /// Nothing: it logs in by AUTH.
+    #[default]
+    Off,
+    /// The common name of its subject.
+    CommonName,
+}
+
+impl AuthClientsUser {
+    /// All of them, in the order of their words in the configuration.
+    pub const ALL: [Self; 2] = [Self::Off, Self::CommonName];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::CommonName => "cn",
+        }
+    }
 }
 
 /// Whether clients need a certificate.
@@ -162,6 +192,15 @@ impl Tls {
         self.lock().as_ref().map(|current| current.acceptor.clone())
     }
 
+    /// The user that these certificates of a client name, its own in front, if they are to name one.
+    #[must_use]
+    pub fn user_named_by(&self, certificates: Option<&[CertificateDer<'_>]>) -> Option<String> {
+        match self.lock().as_ref()?.options.auth_clients_user {
+            AuthClientsUser::Off => None,
+            AuthClientsUser::CommonName => common_name(certificates?.first()?),
+        }
+    }
+
     /// When the server's certificate ends, if that is known.
     #[must_use]
     pub fn certificate_end(&self) -> Option<SystemTime> {
@@ -273,6 +312,15 @@ fn reason(error: &pem::Error, wanted: &str) -> String {
         pem::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
+}
+
+/// The common name of the certificate's subject: the first, if there are several, as OpenSSL has it.
+fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let mut attributes = certificate.tbs_certificate.subject.0.iter().flat_map(|name| name.0.iter());
+    let name = attributes.find(|attribute| attribute.oid == COMMON_NAME)?;
+    // As it stands, every kind of text that is still made there is UTF-8.
+    String::from_utf8(name.value.value().to_vec()).ok()
 }
 
 /// When a certificate ends; unknown if it is of an odd make.

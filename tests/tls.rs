@@ -98,6 +98,24 @@ mod clients_with_a_certificate {
         assert!(place.client(Some(&Authority::new("stranger"))).connect().is_err());
     }
 
+    /// That of the certificates is `client`.
+    #[test]
+    fn are_the_user_of_its_common_name_where_that_is_asked_for() {
+        let place = Place::new(&["--tls-auth-clients-user", "cn", "--tls-auth-clients", "optional"]);
+        let _daemon = place.start();
+        let user = |authority| place.client(authority).connect().unwrap().ask_bulk("ACL WHOAMI");
+        assert_eq!(user(Some(&place.clients)), "default", "there is no such user");
+        let mut admin = place.client(None).connect().unwrap();
+        assert_eq!(admin.ask("ACL SETUSER client on ~revoked +sismember +ping +acl|whoami"), "+OK");
+        assert_eq!(user(Some(&place.clients)), "client");
+        assert_eq!(user(None), "default");
+        let mut gateway = place.client(Some(&place.clients)).connect().unwrap();
+        assert_eq!(gateway.ask("SISMEMBER revoked token"), ":0");
+        assert!(gateway.ask("SADD revoked token").starts_with("-NOPERM"));
+        assert_eq!(admin.ask("ACL SETUSER client off"), "+OK");
+        assert_eq!(user(Some(&place.clients)), "default", "it is off");
+    }
+
     #[test]
     fn may_be_signed_by_any_of_a_folder() {
         let place = Place::new(&["--tls-ca-cert-file", ""]);
@@ -208,8 +226,9 @@ fn plain_text_is_told_so() {
 
 #[test]
 fn a_handshake_counts_as_a_client_and_does_not_last_for_ever() {
-    let place = Place::new(&["--maxclients", "1"]);
+    let place = Place::new(&["--maxclients", "2"]);
     let daemon = place.start_beside_a_port();
+    let admin = daemon.connect();
     let idle = TcpStream::connect(("127.0.0.1", place.port)).unwrap();
     idle.set_read_timeout(Some(PATIENCE)).unwrap();
     let refused = || {
@@ -219,7 +238,8 @@ fn a_handshake_counts_as_a_client_and_does_not_last_for_ever() {
         let _ = stream.read_to_string(&mut reply);
         reply == "-ERR max number of clients reached\r\n"
     };
-    until(refused);
+    until(|| admin.text(&["INFO", "clients"]).contains("connected_clients:2"));
+    assert!(refused());
     assert_eq!((&idle).read(&mut [0]).unwrap(), 0);
     daemon.wait_for_log("A handshake of TLS has failed");
     until(|| !refused());

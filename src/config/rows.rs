@@ -21,7 +21,7 @@ use crate::outbox::{OutputLimits, parse_memory};
 use crate::pubsub::EventClasses;
 use crate::reply::ParameterProblem;
 use crate::settings::Settings;
-use crate::tls::{AuthClients, Protocols};
+use crate::tls::{AuthClients, AuthClientsUser, Protocols};
 
 /// One option.
 pub(super) struct Row {
@@ -273,6 +273,19 @@ pub(super) static ROWS: &[Row] = &[
         change: TLS_FILES,
         doc: "Whether clients need a certificate. With yes, those without one are refused; with optional, only those \
               whose certificate is not good; with no, none is asked for.",
+    },
+    Row {
+        name: "tls-auth-clients-user",
+        kind: Kind::Word {
+            words: &["off", "cn"],
+            set: |config, index| config.tls.auth_clients_user = AuthClientsUser::ALL[index],
+            get: |config| config.tls.auth_clients_user.as_str(),
+        },
+        default: DefaultValue::Is("off"),
+        section: "TLS",
+        change: TLS_FILES,
+        doc: "What of a client's certificate names the user that it is, without AUTH. With cn, the common name of its \
+              subject; a client whose name is no user's, or that of one who is off, begins as default. With off, nothing.",
     },
     Row {
         name: "tls-protocols",

@@ -79,13 +79,22 @@ pub struct Repeated {
     login: Seldom,
 }
 
-/// Serves a client until it leaves, is refused, or the server ends.
+/// Serves a client until it leaves, is refused, or the server ends. It begins as `user`, if there is such a one and it is on:
+/// who that is was shown by other means than AUTH.
 ///
 /// # Errors
 ///
 /// If its socket fails, or others end it.
-pub async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) -> io::Result<()> {
+pub async fn serve(
+    stream: Stream,
+    user: Option<&str>,
+    membership: Membership,
+    services: Arc<Services>,
+) -> io::Result<()> {
     let mut connection = Connection::new(stream, &membership, services);
+    if let Some(user) = user {
+        connection.session.begin_as(user, &connection.services.environment);
+    }
     while !connection.is_closing {
         match connection.event().await? {
             Event::Answered => {}

@@ -31,13 +31,14 @@ impl Handshakes {
         Self { tls, room: Semaphore::new(HANDSHAKES), failures: Seldom::default() }
     }
 
-    /// The line to the client, encrypted; none if that came to nothing, or the server ends.
+    /// The line to the client, encrypted, and the user that its certificate names, if it is to name one; none if that came to
+    /// nothing, or the server ends.
     pub(super) async fn shake(
         &self,
         stream: TcpStream,
         client: &Client,
         services: &Services,
-    ) -> Option<Stream> {
+    ) -> Option<(Stream, Option<String>)> {
         let mut shutdown = services.shutdown.subscribe();
         let outcome = tokio::select! {
             biased;
@@ -48,9 +49,9 @@ impl Handshakes {
         };
         let stats = &services.environment.stats.tls;
         match outcome {
-            Ok(stream) => {
+            Ok(done) => {
                 stats.handshakes.add(1);
-                Some(stream)
+                Some(done)
             }
             Err(error) => {
                 stats.handshake_failures.add(1);
@@ -68,7 +69,7 @@ impl Handshakes {
         }
     }
 
-    async fn attempt(&self, stream: TcpStream) -> io::Result<Stream> {
+    async fn attempt(&self, stream: TcpStream) -> io::Result<(Stream, Option<String>)> {
         let _room = self.room.try_acquire().map_err(|_| io::Error::other("too many are under way"))?;
         let acceptor = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
         let mut first = [0];
@@ -77,7 +78,9 @@ impl Handshakes {
             tell(&stream);
             return Err(io::Error::other("the client speaks plain text"));
         }
-        acceptor.accept(stream).await.map(|stream| Stream::Tls(Box::new(stream)))
+        let stream = acceptor.accept(stream).await?;
+        let user = self.tls.user_named_by(stream.get_ref().1.peer_certificates());
+        Ok((Stream::Tls(Box::new(stream)), user))
     }
 }
 

@@ -384,14 +384,14 @@ impl Acceptor {
         let handshakes = Arc::clone(&self.handshakes);
         tokio::spawn(async move {
             let _alive = alive;
-            let stream = match stream {
+            let done = match stream {
                 Stream::Tcp(stream) if is_tls => {
                     handshakes.shake(stream, &membership.client, &services).await
                 }
-                stream => Some(stream),
+                stream => Some((stream, None)),
             };
-            let Some(stream) = stream else { return };
-            serve(stream, membership, services).await;
+            let Some((stream, user)) = done else { return };
+            serve(stream, user.as_deref(), membership, services).await;
         });
     }
 
@@ -413,10 +413,10 @@ impl Acceptor {
     }
 }
 
-async fn serve(stream: Stream, membership: Membership, services: Arc<Services>) {
+async fn serve(stream: Stream, user: Option<&str>, membership: Membership, services: Arc<Services>) {
     let client = Arc::clone(&membership.client);
     tracing::debug!(client = client.id, address = %client.peer_address, "Connected");
-    match connection::serve(stream, membership, services).await {
+    match connection::serve(stream, user, membership, services).await {
         Ok(()) => tracing::debug!(client = client.id, "Disconnected"),
         Err(error) => tracing::debug!(client = client.id, %error, "Disconnected"),
     }

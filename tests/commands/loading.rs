@@ -117,7 +117,7 @@ fn serve_one(runtime: &tokio::runtime::Runtime, services: Arc<Services>) -> std:
     let membership = services.environment.clients.connect(peer.into(), peer.into(), 1).unwrap();
     runtime.spawn(async move {
         let accepted = tokio::net::TcpStream::from_std(accepted).unwrap();
-        connection::serve(connection::Stream::Tcp(accepted), membership, services).await
+        connection::serve(connection::Stream::Tcp(accepted), None, membership, services).await
     });
     stream
 }

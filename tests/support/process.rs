@@ -175,10 +175,7 @@ fn undisturbed(command: &mut Command) {
 /// Waits until no compaction is under way that was asked for.
 pub(crate) fn until_compact(client: &Client) {
     let asked = std::time::Instant::now();
-    let is_under_way = || match client.ask(&["INFO", "persistence"]) {
-        Frame::BulkString(info) => String::from_utf8_lossy(&info).contains("aof_rewrite_in_progress:1"),
-        other => panic!("{other:?}"),
-    };
+    let is_under_way = || client.text(&["INFO", "persistence"]).contains("aof_rewrite_in_progress:1");
     while is_under_way() {
         assert!(asked.elapsed() < PATIENCE, "the compaction does not end");
         std::thread::yield_now();
@@ -363,6 +360,12 @@ impl Client {
     pub(crate) fn ask<A: AsRef<[u8]>>(&self, request: &[A]) -> Frame {
         self.send(&encode(request)).unwrap();
         self.receive().unwrap()
+    }
+
+    /// Sends one request and receives the bulk string that answers it.
+    pub(crate) fn text<A: AsRef<[u8]>>(&self, request: &[A]) -> String {
+        let Frame::BulkString(text) = self.ask(request) else { panic!("no bulk string") };
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Sends requests at once and receives their replies.
