@@ -257,6 +257,7 @@ mod tests {
                 "noeviction",
                 "AKE",
                 "TLSv1.3",
+                "cn",
                 "normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
             ];
             let set = |value: &str| live.set(&[(row.name.as_bytes(), value.as_bytes())]);
