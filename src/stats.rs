@@ -239,7 +239,9 @@ pub struct JournalStats {
     pub rows: AtomicU64,
     /// What they take in the file, about.
     pub used_bytes: AtomicU64,
-    /// What those would take that say what is so, and nothing else, about.
+    /// How many would say what is so, and nothing else.
+    pub live_rows: AtomicU64,
+    /// What those would take, about.
     pub live_bytes: AtomicU64,
     /// Why writes are refused at present, if they are.
     problem: Mutex<Option<String>>,

@@ -96,6 +96,8 @@ mod metrics {
             (r#"revoked_commit_rows_bucket{le="2"}"#, 0.0),
             (r#"revoked_commit_rows_bucket{le="4"}"#, 1.0),
             (r#"revoked_keys{database="0"}"#, 1.0),
+            (r#"revoked_members{database="0"}"#, 2.0),
+            ("revoked_journal_live_rows", 3.0),
             ("revoked_connected_clients", 1.0),
             ("revoked_loading", 0.0),
             ("revoked_writes_refused", 0.0),

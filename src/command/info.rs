@@ -198,6 +198,7 @@ fn persistence(fields: &mut Fields, environment: &Environment) {
     let policy = environment.parameters.value("appendfsync");
     fields.add("revoked_journal_appendfsync", policy.unwrap_or_default());
     fields.add("revoked_journal_rows", journal.rows.load(Relaxed));
+    fields.add("revoked_journal_live_rows", journal.live_rows.load(Relaxed));
     fields.add("revoked_journal_used_bytes", journal.used_bytes.load(Relaxed));
     fields.add("revoked_journal_live_bytes", journal.live_bytes.load(Relaxed));
     fields.add("revoked_journal_rows_removed", journal.rows_removed.get());

@@ -289,7 +289,7 @@ mod tests {
             let crashed = self.crashed();
             let (_file, store) = replayed(&crashed.path().join("revoked.db"));
             assert_eq!(contents(&store, self.now_ms), contents(&self.store, self.now_ms));
-            let next = |store: &Store| store.read().row_bytes();
+            let next = |store: &Store| store.read().rows().bytes;
             store.load().sweep(self.now_ms, usize::MAX);
             self.store.load().sweep(self.now_ms, usize::MAX);
             assert_eq!(next(&store), next(&self.store), "what the rows of all that take");

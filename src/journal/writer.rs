@@ -367,7 +367,7 @@ impl Writer {
             return None;
         }
         let gives_back = self.file.has_pages_to_give_back().then(|| self.compaction.pause_left());
-        gives_back.or(self.compaction.due_in(&self.file, self.store.read().row_bytes()))
+        gives_back.or(self.compaction.due_in(&self.file, self.store.read().rows().bytes))
     }
 
     /// Takes some of what the journal says in vain out of it, if that is worth it: in proportion to the rows that were
@@ -406,7 +406,7 @@ impl Writer {
     }
 
     fn compacts(&self) -> bool {
-        let due_in = || self.compaction.due_in(&self.file, self.store.read().row_bytes());
+        let due_in = || self.compaction.due_in(&self.file, self.store.read().rows().bytes);
         self.latched.is_none() && due_in().is_some_and(|due_in| due_in.is_zero())
     }
 
@@ -428,7 +428,9 @@ impl Writer {
         let journal = &self.stats.journal;
         journal.rows.store(self.file.len(), Relaxed);
         journal.used_bytes.store(self.file.used_bytes(), Relaxed);
-        journal.live_bytes.store(self.store.read().row_bytes() as u64, Relaxed);
+        let live = self.store.read().rows();
+        journal.live_rows.store(live.count as u64, Relaxed);
+        journal.live_bytes.store(live.bytes as u64, Relaxed);
     }
 
     /// When something ends at the earliest, and what time it is for those who read: where the clock was set back, that of

@@ -194,6 +194,12 @@ pub(super) static ROWS: &[Metric] = &[
         report: |server, values| keys(server, values, |figures| figures.ending),
     },
     Metric {
+        name: "revoked_members",
+        help: "Members of all sets by database, those included that have ended and were not swept yet",
+        kind: Gauge,
+        report: |server, values| keys(server, values, |figures| figures.members),
+    },
+    Metric {
         name: "revoked_expired_keys",
         help: "Keys that ended by themselves",
         kind: Counter,
@@ -238,6 +244,12 @@ pub(super) static ROWS: &[Metric] = &[
         report: |server, values| values.add(server.stats.journal.rows.load(Relaxed) as f64),
     },
     Metric {
+        name: "revoked_journal_live_rows",
+        help: "Rows that would say what is so, and nothing else: the others are dead, and compaction removes them",
+        kind: Gauge,
+        report: |server, values| values.add(server.stats.journal.live_rows.load(Relaxed) as f64),
+    },
+    Metric {
         name: "revoked_journal_used_bytes",
         help: "What the rows take in the data file, about",
         kind: Gauge,
@@ -245,8 +257,7 @@ pub(super) static ROWS: &[Metric] = &[
     },
     Metric {
         name: "revoked_journal_live_bytes",
-        help: "What those rows would take that say what is so, about: the others are dead, and compaction removes \
-               them",
+        help: "What the live rows would take, about",
         kind: Gauge,
         report: |server, values| values.add(server.stats.journal.live_bytes.load(Relaxed) as f64),
     },
@@ -368,6 +379,7 @@ fn durations(sum_usec: u64, histogram: &stats::Histogram) -> Distribution {
 /// Figures of a database.
 struct Figures {
     keys: usize,
+    members: usize,
     ending: usize,
 }
 
@@ -380,7 +392,7 @@ fn keys(server: &Environment, values: &mut Values<'_>, figure: impl Fn(&Figures)
     let now_ms = now_ms();
     let figures = |database| {
         let keys = keyspace.len_at(database, now_ms);
-        Figures { keys, ending: keyspace.ending(database).min(keys) }
+        Figures { keys, members: keyspace.members(database), ending: keyspace.ending(database).min(keys) }
     };
     let all: Vec<_> = (0..DATABASES).map(figures).collect();
     drop(keyspace);

@@ -8,6 +8,7 @@ use super::boxed::Boxed;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
+use super::rows::{ROW_BYTES, Rows};
 use super::set::{Member, Set};
 use super::table::{Fate, Fetch, Gathered, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
@@ -43,16 +44,13 @@ struct Database {
     keys: Table<Key>,
     /// How many of them end by themselves. (That of a key whose members end is not such a one.)
     ending: usize,
-    /// What the rows take, about, that say all of this: what the journal would be without any other.
-    row_bytes: usize,
+    /// The rows that say all of this: what the journal would be without any other.
+    rows: Rows,
 }
-
-/// What a row of the journal takes beside the names and the string in it, about.
-pub const ROW_BYTES: usize = 16;
 
 impl Database {
     const fn new() -> Self {
-        Self { keys: Table::new(), ending: 0, row_bytes: 0 }
+        Self { keys: Table::new(), ending: 0, rows: Rows::NONE }
     }
 }
 
@@ -125,13 +123,13 @@ impl Key {
         self.entry.expiry()
     }
 
-    /// What the rows take that say it, about.
-    fn row_bytes(&self) -> usize {
-        let held = match self.value.view() {
-            StringOrSet::String(string) => string.len(),
-            StringOrSet::Set(container) => container.set.row_bytes(ROW_BYTES),
-        };
-        ROW_BYTES + self.entry.row_len() + held
+    /// The rows that say it.
+    fn rows(&self) -> Rows {
+        let of_key = |held: usize| Rows { count: 1, bytes: ROW_BYTES + self.entry.row_len() + held };
+        match self.value.view() {
+            StringOrSet::String(string) => of_key(string.len()),
+            StringOrSet::Set(container) => of_key(0) + container.set.rows(),
+        }
     }
 
     /// Whether the key is there at this time: neither has it ended, nor have all its members.
@@ -257,6 +255,13 @@ impl Keyspace {
         self.databases[usize::from(database)].ending
     }
 
+    /// The number of members of all sets in a database, those included that are due and not swept yet.
+    #[must_use]
+    pub fn members(&self, database: u8) -> usize {
+        let Database { keys, rows, .. } = &self.databases[usize::from(database)];
+        rows.count - keys.len()
+    }
+
     /// The time of the latest change, in milliseconds since 1970.
     #[must_use]
     pub fn time_ms(&self) -> i64 {
@@ -287,10 +292,10 @@ impl Keyspace {
         removed
     }
 
-    /// What the rows would take, about, that say all of this and nothing else.
+    /// The rows that would say all of this and nothing else.
     #[must_use]
-    pub fn row_bytes(&self) -> usize {
-        self.databases.iter().map(|database| database.row_bytes).sum()
+    pub fn rows(&self) -> Rows {
+        self.databases.iter().map(|database| database.rows).sum()
     }
 
     /// When something ends that was not swept yet, at the earliest.
@@ -380,7 +385,7 @@ impl Keyspace {
     pub fn sweep(&mut self, now_ms: i64, mut budget: usize) -> Swept {
         let Self { hasher, databases, walks, scattered, .. } = self;
         let mut swept = Swept::default();
-        for (number, Database { keys, ending, row_bytes }) in (0..DATABASES).zip(databases) {
+        for (number, Database { keys, ending, rows }) in (0..DATABASES).zip(databases) {
             let decide = |key: &mut Key, budget: &mut usize| {
                 let has_ended = key.expiry().is_due(now_ms);
                 if let Value::Set(container) = &mut key.value
@@ -388,9 +393,9 @@ impl Keyspace {
                 {
                     let walks = walks.of(container.id);
                     let save = |member: Member| walks.save_taken(&member, hasher);
-                    let before = container.set.row_bytes(ROW_BYTES);
+                    let before = container.set.rows();
                     container.set.sweep(now_ms, budget, hasher, save);
-                    *row_bytes = *row_bytes + container.set.row_bytes(ROW_BYTES) - before;
+                    *rows = *rows + container.set.rows() - before;
                 }
                 if key.is_live(now_ms) { Fate::Keep } else { Fate::Remove }
             };
@@ -398,7 +403,7 @@ impl Keyspace {
             keys.sweep(now_ms, &mut budget, |key| key.entry.hash(hasher), decide, |key| taken.push(key));
             for key in taken {
                 *ending -= usize::from(key.is_ending());
-                *row_bytes -= key.row_bytes();
+                *rows = *rows - key.rows();
                 swept.keys.push((number, (*key.entry.text()).into()));
                 let_go(key, scattered, walks, &mut swept.removed);
             }
@@ -654,16 +659,16 @@ impl Keyspace {
         removed: &mut Removed,
     ) -> Result<(), Misfit> {
         let stamp = Stamp::new(expiry, self.lap);
-        let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
+        let (Database { keys, ending, rows }, hasher) = self.database(database)?;
         let name = Name::new(name, hasher);
         let mut key = Key { entry: Entry::new(&name, stamp), value };
         *ending += usize::from(key.is_ending());
-        *row_bytes += key.row_bytes();
+        *rows = *rows + key.rows();
         match keys.update(name.hash(), |found| found.entry.is(&name), |found| std::mem::swap(found, &mut key))
         {
             Some(()) => {
                 *ending -= usize::from(key.is_ending());
-                *row_bytes -= key.row_bytes();
+                *rows = *rows - key.rows();
                 let_go(key, &mut self.scattered, &mut self.walks, removed);
             }
             None => keys.insert(name.hash(), key, |key| key.entry.hash(hasher)),
@@ -672,11 +677,11 @@ impl Keyspace {
     }
 
     fn take(&mut self, database: u8, name: &[u8]) -> Result<Option<Key>, Misfit> {
-        let (Database { keys, ending, row_bytes }, hasher) = self.database(database)?;
+        let (Database { keys, ending, rows }, hasher) = self.database(database)?;
         let name = Name::new(name, hasher);
         let taken = keys.remove(name.hash(), |key| key.entry.is(&name), |key| key.entry.hash(hasher));
         *ending -= usize::from(taken.as_ref().is_some_and(Key::is_ending));
-        *row_bytes -= taken.as_ref().map_or(0, Key::row_bytes);
+        *rows = *rows - taken.as_ref().map(Key::rows).unwrap_or_default();
         Ok(taken)
     }
 
@@ -687,12 +692,12 @@ impl Keyspace {
         name: &[u8],
         change: impl FnOnce(&mut Set, &RandomState) -> R,
     ) -> Result<R, Misfit> {
-        let (Database { keys, row_bytes, .. }, hasher) = self.database(database)?;
+        let (Database { keys, rows, .. }, hasher) = self.database(database)?;
         let change = |key: &mut Key| match &mut key.value {
             Value::Set(found) if found.id == container => {
-                let before = found.set.row_bytes(ROW_BYTES);
+                let before = found.set.rows();
                 let outcome = change(&mut found.set, hasher);
-                *row_bytes = *row_bytes + found.set.row_bytes(ROW_BYTES) - before;
+                *rows = *rows + found.set.rows() - before;
                 Ok(outcome)
             }
             _ => Err(Misfit::NoSuchContainer),

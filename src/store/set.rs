@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::lap::{Lap, Stamp};
 use super::packing::{Name, NameView};
 use super::processor::prefetch;
+use super::rows::{ROW_BYTES, Rows};
 use super::table::{END, Fate, Fetch, Gathered, Probe, Table, position};
 use crate::expiry::Expiry;
 
@@ -59,13 +60,13 @@ impl Set {
         }
     }
 
-    /// What the rows of all members take, each so much beside its name.
-    pub(super) fn row_bytes(&self, beside: usize) -> usize {
+    /// The rows that say all members.
+    pub(super) fn rows(&self) -> Rows {
         let name_bytes = match &self.0 {
             Form::List(members) => members.iter().map(Member::row_len).sum(),
             Form::Table { name_bytes, .. } => *name_bytes,
         };
-        self.len() * beside + name_bytes
+        Rows { count: self.len(), bytes: self.len() * ROW_BYTES + name_bytes }
     }
 
     /// The number of members at this time.

@@ -443,7 +443,7 @@ proptest! {
             let view = |keyspace| shown(&View::committed(keyspace, now_ms));
             prop_assert_eq!(view(&keyspace), view(&expected));
         }
-        prop_assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+        prop_assert_eq!(keyspace.rows(), expected.rows());
     }
 }
 
@@ -467,6 +467,6 @@ fn many_members_of_one_command_are_in_the_set_with_the_ends_that_they_were_given
         let view = |keyspace| shown(&View::committed(keyspace, now_ms));
         assert_eq!(view(&keyspace), view(&expected));
     }
-    assert_eq!(keyspace.row_bytes(), expected.row_bytes());
+    assert_eq!(keyspace.rows(), expected.rows());
     assert!(keyspace.scattered.contains_key(&set), "its members' rows are found by its id");
 }
