@@ -795,6 +795,7 @@ fn count_error(command: Command, reply: &Reply, stats: &Stats) {
 }
 
 /// Appends a reply to the output, if the client wants it.
+#[inline]
 fn put_reply(reply: &Reply, session: &mut Session, stats: &Stats, output: &mut BytesMut) {
     if matches!(reply, Reply::Error(_)) {
         stats.error_replies.add(1);
@@ -809,9 +810,14 @@ fn protocol(session: &Session) -> Protocol {
     if session.protocol() == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }
 
+/// Whether monitors are shown this command.
+fn is_shown(environment: &Environment, command: Command) -> bool {
+    environment.monitors.are_there() && !command.spec.has(Flag::Admin)
+}
+
 /// Shows monitors a command that was executed.
 fn show(environment: &Environment, session: &Session, command: Command, request: Request<'_>) {
-    if environment.monitors.are_there() && !command.spec.has(Flag::Admin) {
+    if is_shown(environment, command) {
         environment.monitors.show(&Executed {
             arguments: command::redacted(environment, command, request),
             at: since_epoch(),

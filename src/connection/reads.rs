@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::ReadBuf;
 
 use super::push::Event;
-use super::{Connection, Decoded, Portion, ReadFunction, count_error, put_reply, show};
+use super::{Connection, Decoded, Portion, ReadFunction, count_error, is_shown, put_reply, show};
 use crate::command::{Command, Environment, Flag, Run};
 use crate::limits::{
     KEPT_OUTPUT_BYTES, LOOKUPS_AHEAD, OUTPUT_BYTES, READ_BYTES, SMALL_BUFFER_BYTES, SPARE_BUFFERS,
@@ -23,7 +24,7 @@ use crate::limits::{
 use crate::reply::Reply;
 use crate::resp::Requests;
 use crate::stats::now_ms;
-use crate::store::{Lookups, View};
+use crate::store::{Ahead, Lookups, View};
 
 thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace {
@@ -93,7 +94,7 @@ impl Connection {
     fn answer_in_place(&mut self, received: &mut [u8]) -> bool {
         let mut rest = received;
         loop {
-            let mut requests = std::mem::take(&mut self.requests);
+            let mut requests = mem::take(&mut self.requests);
             let outcome = self.decode(rest, &mut requests);
             let next = self.answer_reads(Decoded::in_place(rest, &requests));
             let (count, consumed) = (requests.len(), requests.consumed());
@@ -156,22 +157,42 @@ impl Connection {
         };
         let keyspace = store.read();
         let (moment, database) = (View::committed(&keyspace, now_ms()), session.database());
-        let (mut executed, mut lookups) = (0, Lookups::default());
+        let (mut executed, mut lookups, mut ahead) = (0, Lookups::default(), None);
+        let is_shown = is_shown(environment, command);
         while executed < most && (executed == 0 || output.len() < OUTPUT_BYTES) {
             let at = first + executed;
             let each = looked_up.of(decoded.request(at)).len();
             let group = at..(at + (LOOKUPS_AHEAD / each.max(1)).max(1)).min(first + most);
-            let wanted = decoded.range(group.clone()).flat_map(|request| looked_up.of(request));
-            let ahead = (each * group.len() > 1).then(|| moment.look_ahead(database, wanted));
+            if each * group.len() > 1 {
+                let ahead = ahead.get_or_insert_with(Ahead::default);
+                ahead.clear();
+                for request in decoded.range(group.clone()) {
+                    looked_up.of(request).take(LOOKUPS_AHEAD).for_each(|wanted| ahead.want(wanted));
+                }
+                moment.look_ahead(database, ahead);
+            } else {
+                ahead = None;
+            }
             let view = moment.with(ahead.as_ref());
             for request in decoded.range(group) {
                 if executed > 0 && output.len() >= OUTPUT_BYTES {
                     break;
                 }
-                let reply = read(&view, database, request).unwrap_or_else(Reply::Error);
-                count_error(command, &reply, stats);
-                put_reply(&reply, session, stats, output);
-                show(environment, session, command, request);
+                match read(&view, database, request) {
+                    // Most are such: no error is to be counted, and nothing to be freed.
+                    Ok(reply @ Reply::Integer(_)) => {
+                        put_reply(&reply, session, stats, output);
+                        mem::forget(reply);
+                    }
+                    answer => {
+                        let reply = answer.unwrap_or_else(Reply::Error);
+                        count_error(command, &reply, stats);
+                        put_reply(&reply, session, stats, output);
+                    }
+                }
+                if is_shown {
+                    show(environment, session, command, request);
+                }
                 executed += 1;
             }
             lookups += view.lookups();
@@ -222,8 +243,8 @@ impl Connection {
     }
 
     fn give_buffers_back(&mut self, workspace: &mut Workspace) {
-        let requests = std::mem::take(&mut self.requests);
-        let output = std::mem::take(&mut self.output);
+        let requests = mem::take(&mut self.requests);
+        let output = mem::take(&mut self.output);
         let are_small = output.capacity().max(requests.kept_bytes()) <= SMALL_BUFFER_BYTES;
         let most = if are_small { SPARE_SMALL_BUFFERS } else { SPARE_BUFFERS };
         if workspace.spare.len() < most && output.capacity() <= KEPT_OUTPUT_BYTES {

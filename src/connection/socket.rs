@@ -38,6 +38,7 @@ impl Stream {
 
     /// Writes what is taken at once. Returns how many bytes; where none are, the error is
     /// [`WouldBlock`](io::ErrorKind::WouldBlock).
+    #[inline]
     pub(super) fn write_at_once(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
@@ -50,6 +51,7 @@ impl Stream {
     }
 
     /// Reads into `memory`; nothing at the end of the stream.
+    #[inline]
     pub(super) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
@@ -70,6 +72,7 @@ impl Stream {
 
     /// Whether something that was taken is still to be sent: [`Stream::poll_write`] does so, whatever it is given. Only
     /// encrypted bytes ever wait.
+    #[inline]
     pub(super) fn has_unsent(&self) -> bool {
         matches!(self, Self::Tls(stream) if stream.get_ref().1.wants_write())
     }

@@ -29,7 +29,15 @@ const NUMBER_BYTES: usize = 1 + 20 + CRLF.len();
 /// Appends `reply` to `out`, in the form that it has in `protocol`.
 ///
 /// It recurses as deep as the reply is nested, which is for commands to decide and never for a client.
+#[inline]
 pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
+    match reply {
+        Reply::Integer(value) => encode_number(b':', *value, out),
+        _ => encode_any(reply, protocol, out),
+    }
+}
+
+fn encode_any(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
     match reply {
         Reply::Simple(text) => encode_simple(text, out),
         Reply::Integer(value) => encode_number(b':', *value, out),
@@ -101,12 +109,17 @@ fn encode_double(value: f64, protocol: Protocol, out: &mut BytesMut) {
 }
 
 /// Appends the line of `mark` and `value`: an integer, a length, a count.
+#[inline]
 fn encode_number(mark: u8, value: i64, out: &mut BytesMut) {
     // Most answers are 0 or 1, and most lengths, of an empty string, 0.
     if let 0..=9 = value {
         out.put_slice(&[mark, b'0' + value as u8, CRLF[0], CRLF[1]]);
-        return;
+    } else {
+        encode_digits(mark, value, out);
     }
+}
+
+fn encode_digits(mark: u8, value: i64, out: &mut BytesMut) {
     let mut line = [0; NUMBER_BYTES];
     let mut start = NUMBER_BYTES - CRLF.len();
     line[start..].copy_from_slice(CRLF);

@@ -22,7 +22,7 @@ use crate::limits::LOOKUPS_AHEAD;
 /// A key that a request looks up, and perhaps a member of the set there.
 pub type Wanted<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// Look-ups that were made ahead, all of one moment.
+/// Look-ups that were made ahead, all of one moment. It can be used again for others.
 #[derive(Debug)]
 pub struct Ahead<'a> {
     database: u8,
@@ -47,38 +47,102 @@ struct Found<'a> {
     member: Option<Expiry>,
 }
 
-/// What is looked up.
-struct Names<'a> {
-    /// None, if it is that of the look-up before.
-    key: Option<Name<'a>>,
-    member: Option<Name<'a>>,
+/// A look-up that is under way.
+struct Step<'a, T> {
+    /// Its place among those that were found; of some of the same key, that of the first.
+    at: usize,
+    name: Name<'a>,
+    /// None for a member of a list.
+    probe: Option<Probe<'a, T>>,
 }
 
-type Lookups<'a> = [Option<Names<'a>>; LOOKUPS_AHEAD];
+/// Those that are, the first before the others, side by side.
+struct Steps<'a, T> {
+    steps: [Option<Step<'a, T>>; LOOKUPS_AHEAD],
+    len: usize,
+}
+
+/// Nothing was looked up.
+impl Default for Ahead<'_> {
+    #[inline]
+    fn default() -> Self {
+        let none = Found { wanted: (&[], None), key: None, member: None };
+        Self { database: 0, now_ms: 0, found: [none; LOOKUPS_AHEAD], len: 0, at: Cell::new(0) }
+    }
+}
 
 impl<'a> Ahead<'a> {
-    /// Looks up the first [`LOOKUPS_AHEAD`] of these at this time.
-    pub(super) fn new(
-        keyspace: &'a Keyspace,
-        (database, now_ms): (u8, i64),
-        mut wanted: impl Iterator<Item = Wanted<'a>>,
-    ) -> Self {
-        let mut found = [const { Found { wanted: (&[], None), key: None, member: None } }; LOOKUPS_AHEAD];
-        let (mut slots, mut before) = (found.iter_mut(), None);
-        let names = array::from_fn(|_| {
-            let wanted @ (key, member) = wanted.next()?;
-            slots.next()?.wanted = wanted;
-            let is_same = before.replace(key) == Some(key);
-            let key = (!is_same).then(|| keyspace.name(key));
-            Some(Names { key, member: member.map(|member| keyspace.name(member)) })
-        });
-        let len = LOOKUPS_AHEAD - slots.len();
-        find_keys(keyspace, (database, now_ms), &names, &mut found);
-        find_members(&names, &mut found);
-        Self { database, now_ms, found, len, at: Cell::new(0) }
+    /// Forgets all, for others.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Has this be looked up, too, if it is one of the first [`LOOKUPS_AHEAD`].
+    #[inline]
+    pub fn want(&mut self, wanted: Wanted<'a>) {
+        if let Some(found) = self.found.get_mut(self.len) {
+            *found = Found { wanted, key: None, member: None };
+            self.len += 1;
+        }
+    }
+
+    /// Looks up what is wanted, at this time.
+    pub(super) fn look_up(&mut self, keyspace: &'a Keyspace, (database, now_ms): (u8, i64)) {
+        (self.database, self.now_ms) = (database, now_ms);
+        self.at.set(0);
+        self.find_keys(keyspace);
+        self.find_members(keyspace);
+    }
+
+    /// Makes the first half of each look-up: once for those of the same key that stand side by side.
+    fn find_keys(&mut self, keyspace: &'a Keyspace) {
+        let Self { database, now_ms, found, len, .. } = self;
+        let (found, keys) = (&mut found[..*len], keyspace.table(*database));
+        let (mut steps, mut before) = (Steps::new(), None);
+        for (at, found) in found.iter().enumerate() {
+            let key = found.wanted.0;
+            if before.replace(key) != Some(key) {
+                let name = keyspace.name(key);
+                let probe = Some(keys.probe(name.hash()));
+                steps.begin(Step { at, name, probe });
+            }
+        }
+        steps.fetch();
+        let mut end = found.len();
+        for Step { at, name, probe } in steps.iter().rev() {
+            let key = probe.as_ref().and_then(|probe| probe.get(|key| key.entry.is(name)));
+            let key = key.filter(|key| key.is_live(*now_ms));
+            found[*at..end].iter_mut().for_each(|found| found.key = key);
+            end = *at;
+        }
+    }
+
+    /// Makes the second.
+    fn find_members(&mut self, keyspace: &'a Keyspace) {
+        let found = &mut self.found[..self.len];
+        let mut steps = Steps::new();
+        for (at, found) in found.iter().enumerate() {
+            if let Some(member) = found.wanted.1
+                && let Some(set) = found.set()
+            {
+                let name = keyspace.name(member);
+                let probe = set.probe(name.hash());
+                steps.begin(Step { at, name, probe });
+            }
+        }
+        steps.fetch();
+        for Step { at, name, probe } in steps.iter() {
+            let found = &mut found[*at];
+            found.member = match probe {
+                Some(probe) => probe.get(|member| member.is(name)).map(Member::expiry),
+                None => found.set().and_then(|set| set.expiry_of(name)),
+            };
+        }
     }
 
     /// What was looked up for this very text: the key, if it is there.
+    #[inline]
     pub(super) fn key(
         &self,
         (database, now_ms): (u8, i64),
@@ -95,7 +159,7 @@ impl<'a> Ahead<'a> {
     pub(super) fn member(&self, set: &Set, name: &[u8]) -> Result<Option<Expiry>, NotLookedUp> {
         let is_it = |found: &Found<'a>| {
             found.wanted.1.is_some_and(|member| ptr::eq(member, name))
-                && found.key.and_then(set_of).is_some_and(|found| ptr::eq(found, set))
+                && found.set().is_some_and(|found| ptr::eq(found, set))
         };
         self.next(is_it).map(|found| found.member)
     }
@@ -110,52 +174,37 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// Makes the first half of each look-up.
-fn find_keys<'a>(
-    keyspace: &'a Keyspace,
-    (database, now_ms): (u8, i64),
-    names: &Lookups<'a>,
-    found: &mut [Found<'a>],
-) {
-    let keys = keyspace.table(database);
-    let mut probes = [const { None }; LOOKUPS_AHEAD];
-    for (probe, names) in probes.iter_mut().zip(names.iter().map_while(Option::as_ref)) {
-        *probe = names.key.as_ref().map(|name| keys.probe(name.hash()));
-    }
-    fetch(&mut probes);
-    let mut before = None;
-    for ((found, names), probe) in found.iter_mut().zip(names.iter().map_while(Option::as_ref)).zip(&probes) {
-        if let (Some(name), Some(probe)) = (&names.key, probe) {
-            before = probe.get(|key| key.entry.is(name)).filter(|key| key.is_live(now_ms));
-        }
-        found.key = before;
+impl<'a> Found<'a> {
+    /// The set at the key.
+    #[inline]
+    fn set(&self) -> Option<&'a Set> {
+        self.key.and_then(|key| key.value.as_set()).map(|container| &container.set)
     }
 }
 
-/// Makes the second.
-fn find_members<'a>(names: &Lookups<'a>, found: &mut [Found<'a>]) {
-    let members = || names.iter().map_while(|names| names.as_ref().map(|names| names.member.as_ref()));
-    let mut probes = [const { None }; LOOKUPS_AHEAD];
-    for ((probe, member), found) in probes.iter_mut().zip(members()).zip(&*found) {
-        *probe = member.zip(found.key.and_then(set_of)).and_then(|(name, set)| set.probe(name.hash()));
+impl<'a, T: Expires> Steps<'a, T> {
+    #[inline]
+    fn new() -> Self {
+        Self { steps: array::from_fn(|_| None), len: 0 }
     }
-    fetch(&mut probes);
-    for ((found, member), probe) in found.iter_mut().zip(members()).zip(&probes) {
-        found.member = match (member, probe) {
-            (Some(name), Some(probe)) => probe.get(|member| member.is(name)).map(Member::expiry),
-            (Some(name), None) => found.key.and_then(set_of).and_then(|set| set.expiry_of(name)),
-            (None, _) => None,
-        };
+
+    /// Adds one, for which there must be room.
+    #[inline]
+    fn begin(&mut self, step: Step<'a, T>) {
+        self.steps[self.len] = Some(step);
+        self.len += 1;
     }
-}
 
-/// Makes the steps in between, each of them of all before the next of any.
-fn fetch<T: Expires>(probes: &mut [Option<Probe<'_, T>>]) {
-    probes.iter().flatten().for_each(Probe::fetch_tags);
-    probes.iter_mut().flatten().for_each(Probe::fetch_entry);
-}
+    #[inline]
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Step<'a, T>> {
+        self.steps[..self.len].iter().flatten()
+    }
 
-#[inline]
-fn set_of(key: &Key) -> Option<&Set> {
-    key.value.as_set().map(|container| &container.set)
+    /// Makes the steps in between, each of them of all before the next of any.
+    #[inline]
+    fn fetch(&mut self) {
+        self.iter().filter_map(|step| step.probe.as_ref()).for_each(Probe::fetch_tags);
+        let steps = self.steps[..self.len].iter_mut().flatten();
+        steps.filter_map(|step| step.probe.as_mut()).for_each(Probe::fetch_entry);
+    }
 }

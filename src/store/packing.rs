@@ -59,10 +59,20 @@ pub(crate) struct Name<'a> {
 
 impl<'a> Name<'a> {
     /// The name that this text is.
+    #[inline]
     pub(crate) fn new(text: &'a [u8], hasher: &RandomState) -> Self {
         let mut packed = [0; PACKED_BYTES];
-        let form = pack(text, &mut packed);
-        if form == Form::Text && text.len() <= SHORT_BYTES {
+        // What nearly all members are goes by no other question.
+        let Some(uuid) = pack_uuid(text) else { return Self::of_other(text, packed, hasher) };
+        packed[..UUID_BYTES].copy_from_slice(&uuid);
+        Self { text, hash: hash_short(Form::Uuid, uuid, hasher), form: Form::Uuid, packed }
+    }
+
+    /// That of a text which is no UUID.
+    fn of_other(text: &'a [u8], mut packed: [u8; PACKED_BYTES], hasher: &RandomState) -> Self {
+        let is_hex = HEX_TEXT_BYTES.contains(&text.len()) && pack_hex(text, &mut packed).is_some();
+        let form = if is_hex { Form::Hex } else { Form::Text };
+        if !is_hex && text.len() <= SHORT_BYTES {
             packed[..text.len()].copy_from_slice(text);
         }
         let mut name = Self { text, hash: 0, form, packed };
@@ -76,6 +86,7 @@ impl<'a> Name<'a> {
     }
 
     /// The hash by which tables place it.
+    #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
     }
@@ -108,7 +119,7 @@ impl<'a> Packed<'a> {
     /// The hash by which tables place it.
     pub(crate) fn hash(self, hasher: &RandomState) -> u64 {
         match <[u8; UUID_BYTES]>::try_from(self.bytes) {
-            Ok(bytes) => hasher.hash_one((self.form as u8, u128::from_le_bytes(bytes))),
+            Ok(bytes) => hash_short(self.form, bytes, hasher),
             Err(_) => hasher.hash_one((self.form as u8, self.bytes)),
         }
     }
@@ -255,16 +266,10 @@ impl Hash for NameView<'_> {
     }
 }
 
-/// Packs a name, if that makes it shorter, and says how.
-fn pack(text: &[u8], packed: &mut [u8; PACKED_BYTES]) -> Form {
-    if let Some(uuid) = pack_uuid(text) {
-        packed[..UUID_BYTES].copy_from_slice(&uuid);
-        Form::Uuid
-    } else if HEX_TEXT_BYTES.contains(&text.len()) && pack_hex(text, packed).is_some() {
-        Form::Hex
-    } else {
-        Form::Text
-    }
+/// The hash of a name that takes 16 bytes.
+#[inline]
+fn hash_short(form: Form, bytes: [u8; UUID_BYTES], hasher: &RandomState) -> u64 {
+    hasher.hash_one((form as u8, u128::from_le_bytes(bytes)))
 }
 
 /// Where a UUID's text has its dashes.

@@ -263,7 +263,9 @@ proptest! {
             .collect();
         let wanted = || texts.iter().map(|(key, member)| (&**key, member.as_deref()));
         let plain = View::committed(&keyspace, now_ms);
-        let ahead = plain.look_ahead(0, wanted());
+        let mut ahead = Ahead::default();
+        wanted().for_each(|wanted| ahead.want(wanted));
+        plain.look_ahead(0, &mut ahead);
         let view = plain.with(Some(&ahead));
         let answer = |view: &View<'_>, database, key, member: Option<&[u8]>| match member {
             None => view.key(database, key).map(|found| found.expiry),

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ops::AddAssign;
 
 use super::WrongType;
-use super::ahead::{Ahead, Wanted};
+use super::ahead::Ahead;
 use super::entry::{self, Entry};
 use super::keyspace::{Key, Keyspace, StringOrSet};
 use super::packing::NameView;
@@ -68,6 +68,24 @@ pub enum ValueView<'a> {
     Set(SetView<'a>),
 }
 
+/// A key, wherever it was found.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    /// In the keyspace.
+    Unchanged(&'a Key),
+    /// Among the changes laid over it.
+    Staged(&'a Held<'a>),
+}
+
+impl Found<'_> {
+    fn expiry(self) -> Expiry {
+        match self {
+            Self::Unchanged(key) => key.expiry(),
+            Self::Staged(held) => held.expiry,
+        }
+    }
+}
+
 /// What kinds of values there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
@@ -128,13 +146,12 @@ impl<'a> View<'a> {
         Self { base, staged, now_ms, lookups: Cell::default(), ahead: None }
     }
 
-    /// Looks up the first [`LOOKUPS_AHEAD`](crate::limits::LOOKUPS_AHEAD) of these, side by side.
-    #[must_use]
-    pub fn look_ahead<'b>(&self, database: u8, wanted: impl Iterator<Item = Wanted<'b>>) -> Ahead<'b>
+    /// Looks up what is wanted, side by side.
+    pub fn look_ahead<'b>(&self, database: u8, ahead: &mut Ahead<'b>)
     where
         'a: 'b,
     {
-        Ahead::new(self.base, (database, self.now_ms), wanted)
+        ahead.look_up(self.base, (database, self.now_ms));
     }
 
     /// The same moment, where what was looked up ahead is not looked up again. It must be one without changes laid
@@ -163,11 +180,8 @@ impl<'a> View<'a> {
     /// What is at `key`, if it is there.
     #[must_use]
     pub fn key(&self, database: u8, key: &[u8]) -> Option<KeyView<'a>> {
-        let found = self.find(database, key);
-        let Lookups { hits, misses } = self.lookups.get();
-        let (hit, miss) = if found.is_some() { (1, 0) } else { (0, 1) };
-        self.lookups.set(Lookups { hits: hits + hit, misses: misses + miss });
-        found
+        let found = self.find(database, key)?;
+        Some(KeyView { expiry: found.expiry(), value: self.value(found) })
     }
 
     /// The set at `key`, if the key is there.
@@ -175,8 +189,9 @@ impl<'a> View<'a> {
     /// # Errors
     ///
     /// If it holds something else.
+    #[inline]
     pub fn set(&self, database: u8, key: &[u8]) -> Result<Option<SetView<'a>>, WrongType> {
-        match self.key(database, key).map(|found| found.value) {
+        match self.find(database, key).map(|found| self.value(found)) {
             None => Ok(None),
             Some(ValueView::Set(set)) => Ok(Some(set)),
             Some(ValueView::String(_)) => Err(WrongType),
@@ -206,42 +221,58 @@ impl<'a> View<'a> {
     /// # Errors
     ///
     /// If it holds something else.
+    #[inline]
     pub fn string(&self, database: u8, key: &[u8]) -> Result<Option<&'a [u8]>, WrongType> {
-        match self.key(database, key).map(|found| found.value) {
+        match self.find(database, key).map(|found| self.value(found)) {
             None => Ok(None),
             Some(ValueView::String(string)) => Ok(Some(string)),
             Some(ValueView::Set(_)) => Err(WrongType),
         }
     }
 
-    fn find(&self, database: u8, name: &[u8]) -> Option<KeyView<'a>> {
-        let ahead = self.ahead.map(|ahead| ahead.key((database, self.now_ms), name));
-        let found = if let Some(Ok(found)) = ahead {
-            found?
-        } else {
-            let name = self.base.name(name);
-            let staged = self.staged_database(database);
-            if let Some(staged) = staged.and_then(|staged| staged.get(&name)) {
-                return staged.held.as_ref().map(|held| self.held(held));
-            }
-            self.base.find(self.below(database)?, &name).filter(|key| key.is_live(self.now_ms))?
+    /// Finds a key, and counts that.
+    #[inline]
+    fn find(&self, database: u8, name: &[u8]) -> Option<Found<'a>> {
+        let found = match self.ahead.map(|ahead| ahead.key((database, self.now_ms), name)) {
+            Some(Ok(found)) => found.map(Found::Unchanged),
+            _ => self.look_up(database, name),
         };
-        let value = match found.value.view() {
-            StringOrSet::String(string) => ValueView::String(string),
-            StringOrSet::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
-        };
-        Some(KeyView { expiry: found.expiry(), value })
+        let Lookups { hits, misses } = self.lookups.get();
+        let (hit, miss) = if found.is_some() { (1, 0) } else { (0, 1) };
+        self.lookups.set(Lookups { hits: hits + hit, misses: misses + miss });
+        found
     }
 
-    fn held(&self, held: &'a Held<'a>) -> KeyView<'a> {
-        let value = match &held.value {
+    fn look_up(&self, database: u8, name: &[u8]) -> Option<Found<'a>> {
+        let name = self.base.name(name);
+        let staged = self.staged_database(database);
+        if let Some(staged) = staged.and_then(|staged| staged.get(&name)) {
+            return staged.held.as_ref().map(Found::Staged);
+        }
+        let found = self.base.find(self.below(database)?, &name).filter(|key| key.is_live(self.now_ms));
+        found.map(Found::Unchanged)
+    }
+
+    #[inline]
+    fn value(&self, found: Found<'a>) -> ValueView<'a> {
+        match found {
+            Found::Unchanged(key) => match key.value.view() {
+                StringOrSet::String(string) => ValueView::String(string),
+                StringOrSet::Set(container) => ValueView::Set(self.set_view(Some(&container.set), None)),
+            },
+            Found::Staged(held) => self.staged_value(held),
+        }
+    }
+
+    fn staged_value(&self, held: &'a Held<'a>) -> ValueView<'a> {
+        match &held.value {
             StagedValue::Unchanged(string) => ValueView::String(string),
             StagedValue::String(string) => ValueView::String(string),
             StagedValue::Set(set) => ValueView::Set(self.set_view(set.base, Some(set))),
-        };
-        KeyView { expiry: held.expiry, value }
+        }
     }
 
+    #[inline]
     fn set_view(&self, base: Option<&'a Set>, staged: Option<&'a StagedSet<'a>>) -> SetView<'a> {
         SetView { keyspace: self.base, now_ms: self.now_ms, base, staged, ahead: self.ahead }
     }
@@ -291,7 +322,7 @@ impl<'a> View<'a> {
             if is_in_step(self.base.name(&key.name).hash(), &step)
                 && let Some(held) = &key.held
             {
-                visit(&key.name, self.held(held).value.type_of());
+                visit(&key.name, self.staged_value(held).type_of());
             }
         }
         next_cursor(step.end)
@@ -347,12 +378,14 @@ impl<'a> SetView<'a> {
     }
 
     /// Whether `member` is in the set.
+    #[inline]
     #[must_use]
     pub fn contains(&self, member: &[u8]) -> bool {
         self.expiry_of(member).is_some()
     }
 
     /// When `member` ends; none, if it is not in the set.
+    #[inline]
     #[must_use]
     pub fn expiry_of(&self, member: &[u8]) -> Option<Expiry> {
         let name = || self.keyspace.name(member);
