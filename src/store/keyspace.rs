@@ -7,7 +7,7 @@ use ahash::{AHashMap, RandomState};
 use super::boxed::Boxed;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
-use super::packing::{Name, NameView};
+use super::packing::{Name, NameView, Packed, UUID_BYTES};
 use super::set::{Member, Set};
 use super::table::{Fate, Fetch, Gathered, Table};
 use super::walk::{Held, TooManyWalks, Walk, Walks};
@@ -566,6 +566,17 @@ impl Keyspace {
             let name = self.name(member.as_ref());
             gathered.push(name.hash(), Member::new(&name, Stamp::new(*expiry, self.lap)));
         }
+    }
+
+    /// The same of a UUID.
+    pub(super) fn gather_uuid(
+        &self,
+        uuid: &[u8; UUID_BYTES],
+        expiry: Expiry,
+        gathered: &mut Gathered<Member>,
+    ) {
+        let name = Packed::uuid(uuid);
+        gathered.push(name.hash(&self.hasher), Member::of(name, Stamp::new(expiry, self.lap)));
     }
 
     /// Has gathered members be in a set, which nobody walks. Returns how many it has by then.

@@ -22,7 +22,7 @@ use crate::limits::APPLY_EFFECTS;
 
 pub use self::ahead::{Ahead, Wanted};
 pub use self::keyspace::{Keyspace, Misfit, ROW_BYTES, Removed, Swept, UNPLACED};
-pub use self::loading::Loading;
+pub use self::loading::{Loading, UuidMember};
 pub use self::packing::{NameView, Text, UUID_BYTES, pack_uuid};
 pub use self::staged::{Changes, Staged};
 pub use self::view::{KeyView, Lookups, NextCursor, SetView, Type, ValueView, View};
