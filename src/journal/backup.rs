@@ -17,9 +17,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::OpenError;
 use super::lock::Lock;
+use super::replay::replay;
 use super::sqlite::{
-    Found, beside, check_pages, count_rows, find_end, inspect, open_beside, open_to_read, read_log,
-    read_rows, resolve, sync_folder,
+    Found, beside, check_pages, count_rows, find_end, inspect, open_beside, open_to_read, read_log, resolve,
+    sync_folder,
 };
 
 /// Pages that are copied at once: between two such steps it is told how far it is.
@@ -112,13 +113,11 @@ pub fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Resul
 /// If it is not sound, or can't be read.
 pub fn check_copy(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, OpenError> {
     inspect(path)?;
-    let connection = open_to_read(path)?;
+    let mut connection = open_to_read(path)?;
     check_pages(&connection, path)?;
     let rows = count_rows(&connection, path)?;
-    let reader = read_rows(&connection, path, |done, _, _| {
-        if done % 65_536 == 0 {
-            progress(done, rows);
-        }
+    let reader = replay(&mut connection, path, |chunk| {
+        progress(chunk.rows_read(), rows);
         Ok(())
     })?;
     find_end(&connection, path, &reader)?;

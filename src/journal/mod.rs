@@ -47,6 +47,7 @@ mod present;
 mod queue;
 mod replay;
 mod rows;
+mod scan;
 mod sqlite;
 mod verify;
 mod watch;

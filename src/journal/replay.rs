@@ -27,10 +27,11 @@ use rusqlite::Connection;
 
 use super::error::OpenError;
 use super::rows::{Entry, Reader};
-use super::sqlite::{damaged_row, read_rows};
+use super::scan::read_rows;
+use super::sqlite::damaged_row;
 use crate::effect::Effect;
 use crate::limits::{REPLAY_CHUNK_BYTES, REPLAY_CHUNK_ENTRIES, REPLAY_CHUNKS};
-use crate::store::Loading;
+use crate::store::{Loading, Text, UuidMember};
 
 /// What some rows say, one behind the other.
 #[derive(Debug, Default)]
@@ -65,8 +66,8 @@ pub(super) struct Refused {
 }
 
 impl Held {
-    fn is_effect(&self) -> bool {
-        matches!(self.entry, Entry::Effect(_))
+    fn is_time(&self) -> bool {
+        matches!(self.entry, Entry::Time(_))
     }
 }
 
@@ -86,27 +87,56 @@ impl Chunk {
     pub(super) fn times_ms(&self) -> impl Iterator<Item = i64> {
         self.entries.iter().filter_map(|held| match held.entry {
             Entry::Time(time_ms) => Some(time_ms),
-            Entry::Effect(_) => None,
+            Entry::Effect(_) | Entry::Uuid(_) => None,
         })
     }
 
     /// Has it be so in memory.
     pub(super) fn apply(&self, loading: &mut Loading<'_>) -> Result<(), Refused> {
-        let mut effects = Vec::new();
-        for run in self.entries.chunk_by(|one, next| one.is_effect() && next.is_effect()) {
-            effects.clear();
-            for Held { entry, .. } in run {
-                fail_point!(super::failpoints::REPLAY_ROW);
-                match entry {
-                    Entry::Time(time_ms) => loading.advance(*time_ms),
-                    Entry::Effect(effect) => effects.push(effect.map(|span| &self.bytes[span.range()])),
+        let mut rest = &self.entries[..];
+        while let [first, ..] = rest {
+            let mut done = 1;
+            if let Entry::Time(time_ms) = self.entry(first) {
+                loading.advance(time_ms);
+            } else {
+                done = loading.gather_uuids(rest.iter().map_while(|held| self.uuid(held)));
+                if done == 0 {
+                    done = rest.iter().take_while(|held| !held.is_time()).count();
+                    self.apply_effects(&rest[..done], loading)?;
                 }
             }
-            loading
-                .apply_all(&effects)
-                .map_err(|(at, misfit)| Refused { sequence: run[at].sequence, what: misfit.to_string() })?;
+            rest = &rest[done..];
         }
         Ok(())
+    }
+
+    fn uuid(&self, held: &Held) -> Option<UuidMember<&[u8]>> {
+        if let Entry::Uuid(member) = self.entry(held) { Some(member) } else { None }
+    }
+
+    fn entry(&self, held: &Held) -> Entry<&[u8]> {
+        fail_point!(super::failpoints::REPLAY_ROW);
+        held.entry.map(|span| &self.bytes[span.range()])
+    }
+
+    fn apply_effects(&self, run: &[Held], loading: &mut Loading<'_>) -> Result<(), Refused> {
+        let text = |held: &Held| match &held.entry {
+            Entry::Uuid(UuidMember { uuid, .. }) => Some(Text::uuid(uuid)),
+            Entry::Effect(_) | Entry::Time(_) => None,
+        };
+        let texts: Vec<_> = run.iter().filter_map(text).collect();
+        let mut texts = texts.iter();
+        let effect = |held| match self.entry(held) {
+            Entry::Time(_) => None,
+            Entry::Effect(effect) => Some(effect),
+            Entry::Uuid(UuidMember { database, container, key, expiry, .. }) => {
+                Some(Effect::MemberSet { database, container, key, member: texts.next()?, expiry })
+            }
+        };
+        let effects: Vec<_> = run.iter().filter_map(effect).collect();
+        loading
+            .apply_all(&effects)
+            .map_err(|(at, misfit)| Refused { sequence: run[at].sequence, what: misfit.to_string() })
     }
 
     /// Whether this much more makes it longer than it should be.
@@ -117,7 +147,9 @@ impl Chunk {
 
     fn push(&mut self, sequence: i64, entry: &Entry<&[u8]>) {
         let entry = entry.map(|bytes| self.hold(bytes));
-        if let Entry::Effect(Effect::MemberSet { key, .. } | Effect::MemberRemoved { key, .. }) = entry {
+        if let Entry::Effect(Effect::MemberSet { key, .. } | Effect::MemberRemoved { key, .. })
+        | Entry::Uuid(UuidMember { key, .. }) = entry
+        {
             self.key = key;
         }
         self.entries.push(Held { sequence, entry });
@@ -182,6 +214,13 @@ impl Output {
     }
 }
 
+/// What stands before damage is applied, too: it may be refused.
+impl Drop for Output {
+    fn drop(&mut self) {
+        let _ = self.send();
+    }
+}
+
 /// What the reading thread ends with when nobody applies any more. What that has to say is another.
 fn given_up() -> String {
     "nobody applies it".into()
@@ -200,11 +239,7 @@ pub(super) fn replay(
     output.spare.resize_with(REPLAY_CHUNKS - 1, Chunk::default);
     scope(|scope| {
         let read = move || {
-            let outcome =
-                read_rows(connection, path, |rows, sequence, entry| output.push(rows, sequence, entry));
-            // What stands before damage is applied: it may be refused.
-            let _ = output.send();
-            outcome
+            read_rows(connection, path, move |rows, sequence, entry| output.push(rows, sequence, entry))
         };
         let reading = Builder::new().name("replay".into()).spawn_scoped(scope, read);
         let reading = reading.map_err(|error| no_thread(path, &error))?;
@@ -244,6 +279,7 @@ mod tests {
     use super::*;
     use crate::effect::ContainerId;
     use crate::expiry::Expiry;
+    use crate::limits::GATHER_FROM;
     use crate::store::{Keyspace, View};
 
     const NOW_MS: i64 = 1_000;
@@ -293,7 +329,7 @@ mod tests {
             times_ms.extend(chunk.times_ms());
             rows_read = chunk.rows_read();
             found.extend(chunk.entries.iter().filter_map(|held| match &held.entry {
-                Entry::Time(_) => None,
+                Entry::Time(_) | Entry::Uuid(_) => None,
                 Entry::Effect(effect) => {
                     Some(effect.map(|span| Bytes::copy_from_slice(&chunk.bytes[span.range()])))
                 }
@@ -303,6 +339,61 @@ mod tests {
         assert_eq!(last.unwrap(), ContainerId(1));
         assert!(found == effects, "in order");
         assert_eq!(rows_read, (effects.len() + times_ms.len()) as u64);
+    }
+
+    fn uuid(n: u32) -> String {
+        format!("{n:08x}-89ab-cdef-0123-456789abcdef")
+    }
+
+    #[test]
+    fn uuids_become_members_of_small_and_large_sets_and_the_last_row_of_each_counts() {
+        let (few, many) = (0..9, 0..3 * GATHER_FROM as u32);
+        let set = |name: &'static str, id| {
+            let key = Bytes::from_static(name.as_bytes());
+            let created = Effect::SetCreated {
+                database: 0,
+                container: ContainerId(id),
+                key: key.clone(),
+                expiry: Expiry::NEVER,
+            };
+            let member = move |n: u32, end_ms: i64| Effect::MemberSet {
+                database: 0,
+                container: ContainerId(id),
+                key: key.clone(),
+                member: uuid(n).into(),
+                expiry: Expiry::at_ms(end_ms),
+            };
+            (created, member)
+        };
+        let ((created_few, few_of), (created_many, many_of)) = (set("few", 1), set("many", 2));
+        let mut effects = vec![created_few, created_many];
+        effects.extend(few.clone().map(|n| few_of(n, 5_000)));
+        effects.extend(many.clone().map(|n| many_of(n, 5_000)));
+        effects.extend(few.clone().map(|n| few_of(n, 6_000 + i64::from(n))));
+        effects.extend(many.clone().rev().map(|n| many_of(n, 6_000 + i64::from(n))));
+        effects.push(Effect::MemberRemoved {
+            database: 0,
+            container: ContainerId(2),
+            key: Bytes::from_static(b"many"),
+            member: uuid(7).into(),
+        });
+        let (_folder, mut file) = file_of(&effects);
+        let mut keyspace = Keyspace::default();
+        let mut loading = Loading::new(&mut keyspace);
+        let last = file.replay(|chunk| chunk.apply(&mut loading));
+        drop(loading.end(last.unwrap()));
+        let view = View::committed(&keyspace, NOW_MS);
+        for (key, range, without) in [("few", few, None), ("many", many, Some(7))] {
+            let mut expected: Vec<_> = range.filter(|n| Some(*n) != without).collect();
+            let set = view.set(0, key.as_bytes()).unwrap().unwrap();
+            let members = set.members().map(|(member, expiry)| (member.text().to_vec(), expiry));
+            let mut found: Vec<_> = members.collect();
+            found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            expected.sort_unstable();
+            let expected =
+                expected.into_iter().map(|n| (uuid(n).into_bytes(), Expiry::at_ms(6_000 + i64::from(n))));
+            assert!(found.into_iter().eq(expected), "{key}");
+        }
     }
 
     #[test]

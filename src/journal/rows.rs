@@ -14,7 +14,7 @@ use super::checksum::{Checksum, Summing};
 use crate::effect::{ContainerId, Effect};
 use crate::expiry::Expiry;
 use crate::limits::DATABASES;
-use crate::store::{ROW_BYTES, Text, UNPLACED, UUID_BYTES, pack_uuid};
+use crate::store::{ROW_BYTES, Text, UNPLACED, UUID_BYTES, UuidMember, pack_uuid};
 
 pub(super) const MEMBER_SET: i64 = 1;
 const MEMBER_REMOVED: i64 = 2;
@@ -222,14 +222,25 @@ impl<'a> Columns<'a> {
 
     /// The row's sequence, and the rest of it.
     pub(super) fn read(row: &'a Row<'_>) -> Result<(i64, Self), String> {
-        let sequence = number(row, 0)?.ok_or("it has no sequence")?;
+        Self::of_values(|column| row.get_ref(column))
+    }
+
+    /// The same of the values of its columns, in the order of the table.
+    #[inline]
+    pub(super) fn of_values(
+        value: impl Fn(usize) -> rusqlite::Result<ValueRef<'a>>,
+    ) -> Result<(i64, Self), String> {
+        let value = |column| value(column).map_err(|error| error.to_string());
+        let number = |column| number(column, value(column)?);
+        let content = |column| content(column, value(column)?);
+        let sequence = number(0)?.ok_or("it has no sequence")?;
         let columns = Self {
-            effect: number(row, 1)?.ok_or("it has no effect")?,
-            space: number(row, 2)?,
-            container: number(row, 3)?,
-            key: content(row, 4)?,
-            value: content(row, 5)?,
-            time_ms: number(row, 6)?,
+            effect: number(1)?.ok_or("it has no effect")?,
+            space: number(2)?,
+            container: number(3)?,
+            key: content(4)?,
+            value: content(5)?,
+            time_ms: number(6)?,
         };
         Ok((sequence, if columns.effect > PACKED { columns.packed()? } else { columns }))
     }
@@ -290,7 +301,11 @@ impl<'a> Columns<'a> {
     }
 
     pub(super) fn value(&self) -> Result<Text<'a>, String> {
-        self.value.map(Content::given).ok_or_else(|| "it has no value".into())
+        self.content().map(Content::given)
+    }
+
+    fn content(&self) -> Result<Content<'a>, String> {
+        self.value.ok_or_else(|| "it has no value".into())
     }
 
     pub(super) fn expiry(&self) -> Expiry {
@@ -318,20 +333,20 @@ pub(super) enum Said<'a> {
     Gone,
 }
 
-fn number(row: &Row<'_>, index: usize) -> Result<Option<i64>, String> {
-    match row.get_ref(index) {
-        Ok(ValueRef::Integer(number)) => Ok(Some(number)),
-        Ok(ValueRef::Null) => Ok(None),
-        _ => row.get(index).map_err(|error| error.to_string()),
+fn number(column: usize, value: ValueRef<'_>) -> Result<Option<i64>, String> {
+    match value {
+        ValueRef::Integer(number) => Ok(Some(number)),
+        ValueRef::Null => Ok(None),
+        other => Err(format!("column {column} is {}, not a number", other.data_type())),
     }
 }
 
-fn content<'r>(row: &'r Row<'_>, index: usize) -> Result<Option<Content<'r>>, String> {
-    Ok(match row.get_ref(index).map_err(|error| error.to_string())? {
+fn content(column: usize, value: ValueRef<'_>) -> Result<Option<Content<'_>>, String> {
+    Ok(match value {
         ValueRef::Null => None,
         ValueRef::Text(bytes) => Some(Content::Text(bytes)),
         ValueRef::Blob(bytes) => Some(Content::Blob(bytes)),
-        other => return Err(format!("column {index} is {}, not text or a blob", other.data_type())),
+        other => return Err(format!("column {column} is {}, not text or a blob", other.data_type())),
     })
 }
 
@@ -342,14 +357,23 @@ pub(super) enum Entry<B> {
     Time(i64),
     /// What changed.
     Effect(Effect<B>),
+    /// The same, where a UUID became a member: what most rows say is handed on as it stands there.
+    Uuid(UuidMember<B>),
 }
 
 impl<B> Entry<B> {
     /// The same, with its bytes in other hands.
-    pub(super) fn map<'a, C>(&'a self, hold: impl FnMut(&'a B) -> C) -> Entry<C> {
+    pub(super) fn map<'a, C>(&'a self, mut hold: impl FnMut(&'a B) -> C) -> Entry<C> {
         match self {
             Self::Time(time_ms) => Entry::Time(*time_ms),
             Self::Effect(effect) => Entry::Effect(effect.map(hold)),
+            Self::Uuid(UuidMember { database, container, key, uuid, expiry }) => Entry::Uuid(UuidMember {
+                database: *database,
+                container: *container,
+                key: hold(key),
+                uuid: *uuid,
+                expiry: *expiry,
+            }),
         }
     }
 }
@@ -360,6 +384,7 @@ impl Entry<&[u8]> {
         match self {
             Self::Time(_) => size_of::<Self>(),
             Self::Effect(effect) => effect.bytes(),
+            Self::Uuid(member) => size_of::<Self>() + member.key.len(),
         }
     }
 }
@@ -514,11 +539,15 @@ impl Reader {
         is_set: bool,
         apply: &mut impl FnMut(Entry<&[u8]>) -> Outcome,
     ) -> Outcome {
-        let (container, member) = (row.container()?, &*row.value()?);
+        let (container, member, expiry) = (row.container()?, row.content()?, row.expiry());
         self.note(container);
         let say = |database, key: &[u8], apply: &mut dyn FnMut(Entry<&[u8]>) -> Outcome| {
+            if let (Content::Uuid(uuid), true) = (member, is_set) {
+                return apply(Entry::Uuid(UuidMember { database, container, key, uuid, expiry }));
+            }
+            let member = &*member.given();
             apply(Entry::Effect(if is_set {
-                Effect::MemberSet { database, container, key, member, expiry: row.expiry() }
+                Effect::MemberSet { database, container, key, member, expiry }
             } else {
                 Effect::MemberRemoved { database, container, key, member }
             }))

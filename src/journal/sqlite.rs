@@ -23,7 +23,7 @@ use super::index::{Head, Index};
 use super::lock::Lock;
 use super::log;
 use super::replay::{Chunk, Refused, replay};
-use super::rows::{Columns, Entry, Reader, Said, Spaces};
+use super::rows::{Columns, Reader, Said, Spaces};
 use crate::effect::{ContainerId, Effect};
 use crate::limits::{COMMIT_BYTES, KEPT_PAGES, PAGES_GIVEN_BACK, SQLITE_CACHE_BYTES, TIMESTAMP_ROWS};
 
@@ -881,35 +881,13 @@ pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), Op
     Err(OpenError::Damaged { path: path.into(), what: found.replace('\n', " ") })
 }
 
-/// How many rows [`read_rows`] will read.
+/// How many rows [`super::scan::read_rows`] will read.
 pub(super) fn count_rows(connection: &Connection, path: &Path) -> Result<u64, OpenError> {
     // In one SELECT, SQLite would look at each row for the two; by itself, it finds either at an end of the tree.
     let span =
         "SELECT coalesce((SELECT max(sequence) FROM journal) - (SELECT min(sequence) FROM journal) + 1, 0)";
     let count = connection.query_row(span, [], |row| row.get::<_, i64>(0));
     count.map(|rows| rows as u64).map_err(|error| unreadable(path, &error))
-}
-
-/// Reads all rows in order. `apply` is told how many they are by then, the row's sequence, and what it says; what it
-/// refuses is damage.
-pub(super) fn read_rows(
-    connection: &Connection,
-    path: &Path,
-    mut apply: impl FnMut(u64, i64, &Entry<&[u8]>) -> Result<(), String>,
-) -> Result<Reader, OpenError> {
-    let mut reader = Reader::default();
-    let mut rows_read = 0;
-    let fail = |error: rusqlite::Error| unreadable(path, &error);
-    let mut statement = connection.prepare(SELECT).map_err(fail)?;
-    let mut rows = statement.query([]).map_err(fail)?;
-    while let Some(row) = rows.next().map_err(fail)? {
-        rows_read += 1;
-        let outcome = Columns::read(row).and_then(|(sequence, columns)| {
-            reader.read(sequence, &columns, &mut |entry| apply(rows_read, sequence, &entry))
-        });
-        outcome.map_err(|what| damaged_row(path, row.get(0).unwrap_or_default(), &what))?;
-    }
-    Ok(reader)
 }
 
 pub(super) fn damaged_row(path: &Path, sequence: i64, what: &str) -> OpenError {

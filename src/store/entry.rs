@@ -78,7 +78,8 @@ impl Entry {
         Self::of(name.packed(), stamp)
     }
 
-    fn of(name: Packed<'_>, stamp: Stamp) -> Self {
+    /// That of a name that is packed already.
+    pub(super) fn of(name: Packed<'_>, stamp: Stamp) -> Self {
         let Packed { form, bytes } = name;
         Self(match inline_end(stamp.expiry()) {
             Some(end) if bytes.len() <= SHORT_BYTES => {

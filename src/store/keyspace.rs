@@ -7,7 +7,7 @@ use ahash::{AHashMap, RandomState};
 use super::boxed::Boxed;
 use super::entry::Entry;
 use super::lap::{Lap, Stamp};
-use super::packing::{Name, NameView};
+use super::packing::{Name, NameView, Packed, UUID_BYTES};
 use super::rows::{ROW_BYTES, Rows};
 use super::set::{Member, Set};
 use super::table::{Fate, Fetch, Gathered, Table};
@@ -94,6 +94,7 @@ impl Value {
         Self::Short { len: string.len() as u8, bytes }
     }
 
+    #[inline]
     pub(super) fn view(&self) -> StringOrSet<'_> {
         match self {
             Self::Short { len, bytes } => StringOrSet::String(&bytes[..usize::from(*len)]),
@@ -103,6 +104,7 @@ impl Value {
     }
 
     /// The set, if it is one.
+    #[inline]
     pub(super) fn as_set(&self) -> Option<&Container> {
         match self.view() {
             StringOrSet::Set(container) => Some(container),
@@ -119,6 +121,7 @@ pub(super) enum StringOrSet<'a> {
 
 impl Key {
     /// When it ends.
+    #[inline]
     pub(super) fn expiry(&self) -> Expiry {
         self.entry.expiry()
     }
@@ -317,11 +320,13 @@ impl Keyspace {
         }
     }
 
+    #[inline]
     pub(super) fn table(&self, database: u8) -> &Table<Key> {
         &self.databases[usize::from(database)].keys
     }
 
     /// The name that this text is: what all look-ups take.
+    #[inline]
     pub(super) fn name<'a>(&self, text: &'a [u8]) -> Name<'a> {
         Name::new(text, &self.hasher)
     }
@@ -571,6 +576,17 @@ impl Keyspace {
             let name = self.name(member.as_ref());
             gathered.push(name.hash(), Member::new(&name, Stamp::new(*expiry, self.lap)));
         }
+    }
+
+    /// The same of a UUID.
+    pub(super) fn gather_uuid(
+        &self,
+        uuid: &[u8; UUID_BYTES],
+        expiry: Expiry,
+        gathered: &mut Gathered<Member>,
+    ) {
+        let name = Packed::uuid(uuid);
+        gathered.push(name.hash(&self.hasher), Member::of(name, Stamp::new(expiry, self.lap)));
     }
 
     /// Has gathered members be in a set, which nobody walks. Returns how many it has by then.

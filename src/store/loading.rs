@@ -4,9 +4,11 @@
 //! ([`super::table::Gathered`]). Before an effect that touches that set, they are.
 
 use super::keyspace::{Keyspace, Misfit, Removed};
+use super::packing::UUID_BYTES;
 use super::set::Member;
 use super::table::Gathered;
 use crate::effect::{ContainerId, Effect};
+use crate::expiry::Expiry;
 use crate::limits::{GATHER_FROM, GATHERED_MEMBERS};
 
 /// A keyspace on its way.
@@ -17,6 +19,21 @@ pub struct Loading<'a> {
     set: Option<(u8, ContainerId, Box<[u8]>)>,
     gathered: Gathered<Member>,
     bounds: Bounds,
+}
+
+/// [`Effect::MemberSet`] where the member is a UUID, as its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UuidMember<B> {
+    /// Where the set's key stands.
+    pub database: u8,
+    /// The set's id.
+    pub container: ContainerId,
+    /// The set's key.
+    pub key: B,
+    /// The member.
+    pub uuid: [u8; UUID_BYTES],
+    /// When the member ends.
+    pub expiry: Expiry,
 }
 
 /// What tests set lower.
@@ -55,6 +72,31 @@ impl<'a> Loading<'a> {
             applied += run.len();
         }
         Ok(())
+    }
+
+    /// Has UUIDs be members of a set, as far as they are of the one whose members are gathered: the first ones, or none.
+    /// Returns how many; the others are for [`Loading::apply_all`], as effects.
+    pub fn gather_uuids<B: AsRef<[u8]>>(
+        &mut self,
+        members: impl IntoIterator<Item = UuidMember<B>>,
+    ) -> usize {
+        let Some((database, container, key)) = &self.set else { return 0 };
+        let (database, container) = (*database, *container);
+        let mut members = members.into_iter().peekable();
+        if members.peek().is_none_or(|first| first.key.as_ref() != &**key) {
+            return 0;
+        }
+        let mut taken = 0;
+        for UuidMember { uuid, expiry, .. } in
+            members.take_while(|member| (member.database, member.container) == (database, container))
+        {
+            self.keyspace.gather_uuid(&uuid, expiry, &mut self.gathered);
+            if self.gathered.len() == self.bounds.gathered {
+                self.put_set();
+            }
+            taken += 1;
+        }
+        taken
     }
 
     fn apply_run<B: AsRef<[u8]>>(&mut self, run: &[Effect<B>]) -> Result<(), (usize, Misfit)> {

@@ -22,7 +22,7 @@ use crate::limits::APPLY_EFFECTS;
 
 pub use self::ahead::{Ahead, Wanted};
 pub use self::keyspace::{Keyspace, Misfit, Removed, Swept, UNPLACED};
-pub use self::loading::Loading;
+pub use self::loading::{Loading, UuidMember};
 pub use self::packing::{NameView, Text, UUID_BYTES, pack_uuid};
 pub use self::rows::{ROW_BYTES, Rows};
 pub use self::staged::{Changes, Staged};

@@ -116,6 +116,11 @@ impl<'a> Name<'a> {
 }
 
 impl<'a> Packed<'a> {
+    /// A UUID.
+    pub(super) fn uuid(bytes: &'a [u8; UUID_BYTES]) -> Self {
+        Self { form: Form::Uuid, bytes }
+    }
+
     /// The hash by which tables place it.
     pub(crate) fn hash(self, hasher: &RandomState) -> u64 {
         match <[u8; UUID_BYTES]>::try_from(self.bytes) {
@@ -438,6 +443,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_16_bytes_are_a_uuid_and_as_its_text_is(bytes: [u8; UUID_BYTES]) {
+            let hasher = RandomState::new();
+            let packed = Packed::uuid(&bytes);
+            let text = packed.text();
+            let name = Name::new(&text, &hasher);
+            prop_assert_eq!((name.packed(), name.hash()), (packed, packed.hash(&hasher)));
+        }
+
         #[test]
         fn whatever_comes_in_comes_back(
             text in prop_oneof![

@@ -9,6 +9,8 @@
 //! 256 is looked at in vain. What a hash table would keep empty in between, half of it after it has grown, is not there:
 //! a segment grows by a sixteenth.
 
+use std::cell::Cell;
+
 use super::processor::{places_of, prefetch};
 use super::table::Fetch;
 use crate::expiry::{Expires, Expiry};
@@ -123,7 +125,12 @@ impl<T: Expires> Segment<T> {
     pub(super) fn split(&mut self, hash_of: impl Fn(&T) -> u64, goes: impl Fn(u64) -> bool) -> Self {
         let mut moved = Self::new();
         moved.reserve(self.len() / 2 + room_for_more(self.len()));
-        self.extract(|entry| goes(hash_of(entry)), |entry| moved.push(hash_of(&entry), entry));
+        let hash = Cell::new(0);
+        let is_going = |entry: &mut T| {
+            hash.set(hash_of(entry));
+            goes(hash.get())
+        };
+        self.extract(is_going, |entry| moved.push(hash.get(), entry));
         moved.fit();
         moved.ends = Ends::of(&moved.entries);
         moved
