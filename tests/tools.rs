@@ -623,6 +623,34 @@ mod import {
         assert!(said.contains("WRONGTYPE") && said.contains("--from-line 1"), "{said}");
     }
 
+    /// Runs an import with passwords in the environment.
+    fn import_as(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        program().arg("import").args(arguments).envs(variables.iter().copied()).output().unwrap()
+    }
+
+    #[test]
+    fn a_password_of_the_environment_goes_to_no_other_server() {
+        let (home, other) = (Home::with_options(&["--requirepass", "theirs"]), Home::new());
+        let (daemon, server) = (home.start(), other.start());
+        let client = daemon.connect();
+        client.ask(&["AUTH", "theirs"]);
+        client.ask(&["SADD", "k", "1"]);
+        let url = |port| format!("redis://127.0.0.1:{port}");
+        let arguments = ["--from-redis", &url(daemon.port), "--to", &url(server.port)];
+        let code = |variables: &[(&str, &str)]| import_as(&arguments, variables).status.code();
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs")]), Some(0), "only the source has a password");
+        server.connect().ask(&["CONFIG", "SET", "requirepass", "ours"]);
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs"), ("REVOKED_AUTH", "ours")]), Some(0));
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs")]), Some(UNAVAILABLE));
+        assert_eq!(code(&[("REVOKED_AUTH", "ours")]), Some(UNAVAILABLE));
+        let file = other.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        let arguments = [path(&file), "--to", &url(server.port)];
+        let code = |variables: &[(&str, &str)]| import_as(&arguments, variables).status.code();
+        assert_eq!(code(&[("REVOKED_AUTH", "ours"), ("REDISCLI_AUTH", "theirs")]), Some(0));
+        assert_eq!(code(&[("REDISCLI_AUTH", "ours")]), Some(0), "there is no other server");
+    }
+
     #[test]
     fn another_servers_keys_are_copied_and_both_sides_counted() {
         let (home, other) = (Home::new(), Home::new());

@@ -267,8 +267,9 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                         one, its end: null for never, a number for seconds since 1970 (milliseconds from 100000000000 on), or \
                         a text like 2026-11-24 17:15:00.\n\n\
                         A URL is redis://user:password@host:port/db, all but the host may be missing; without a db, each key \
-                        keeps its own. The password is better left to the variable REDISCLI_AUTH, which counts where a URL has \
-                        none.";
+                        keeps its own. Passwords are better left to variables, which count where a URL has none: REVOKED_AUTH \
+                        for --to, and REDISCLI_AUTH for --from-redis. Without --from-redis, REDISCLI_AUTH counts for --to, if \
+                        there is no REVOKED_AUTH.";
             let codes = "0 done, 65 a line or a value is not as it should be, 69 a server can't be reached or refuses, 74 \
                          reading failed";
             let examples = [

@@ -22,8 +22,35 @@ const STRING_BYTES: u64 = 512 * 1024 * 1024;
 /// How deep arrays may stand in one another: those of SCAN are two.
 const DEPTH: usize = 4;
 
-/// What redis-cli takes its password from.
-const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+/// What redis-cli takes its password from, and a variable of our own: two servers have two passwords.
+const REDIS_VARIABLE: &str = "REDISCLI_AUTH";
+const OWN_VARIABLE: &str = "REVOKED_AUTH";
+
+/// Which server a URL is of, and so which variable has its password, if the URL has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The one that is copied from.
+    Source,
+    /// The one that takes in what another has. The other's password is not for it to see.
+    Target,
+    /// There is no other.
+    Only,
+}
+
+impl Side {
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Source => &[REDIS_VARIABLE],
+            Self::Target => &[OWN_VARIABLE],
+            Self::Only => &[OWN_VARIABLE, REDIS_VARIABLE],
+        }
+    }
+
+    fn password(self) -> Option<String> {
+        let mut found = self.variables().iter().filter_map(|name| std::env::var(name).ok());
+        found.find(|password| !password.is_empty())
+    }
+}
 
 /// Where a server is, and who asks.
 #[derive(Clone)]
@@ -45,7 +72,7 @@ impl fmt::Display for Url {
 
 impl Url {
     /// Reads `redis://user:password@host:port/db`. An error does not show it: there may be a password in it.
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    pub(super) fn parse(url: &str, side: Side) -> Result<Self, Error> {
         let wrong = |what: &str| {
             Error::Input(format!(
                 "the URL {what}; it is redis://user:password@host:port/db, or a part of that"
@@ -73,7 +100,7 @@ impl Url {
             _ => (place, 6379),
         };
         let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
-        let password = given(password)?.or_else(|| std::env::var(PASSWORD_VARIABLE).ok());
+        let password = given(password)?.or_else(|| side.password());
         Ok(Self { user: given(user)?, password, host, port, database })
     }
 }
@@ -260,7 +287,7 @@ mod tests {
     #[test]
     fn a_url_has_what_a_connection_needs() {
         let parsed = |url: &str| {
-            let Url { user, password, host, port, database } = Url::parse(url).unwrap();
+            let Url { user, password, host, port, database } = Url::parse(url, Side::Only).unwrap();
             (user.unwrap_or_default(), password.unwrap_or_default(), host, port, database)
         };
         let all = |user: &str, password: &str, host: &str, port, database| {
@@ -279,10 +306,10 @@ mod tests {
         for url in
             ["h:1", "rediss://:s3cret@h", "redis://:s3cret@h:x", "redis://:s3cret@h/x", "redis://s3cret%4@h"]
         {
-            let Err(Error::Input(text)) = Url::parse(url) else { panic!("{url}") };
+            let Err(Error::Input(text)) = Url::parse(url, Side::Only) else { panic!("{url}") };
             assert!(text.starts_with("the URL ") && !text.contains("s3cret"), "{text}");
         }
-        let shown = Url::parse("redis://u:s3cret@h:1/3").unwrap().to_string();
+        let shown = Url::parse("redis://u:s3cret@h:1/3", Side::Only).unwrap().to_string();
         assert_eq!(shown, "redis://h:1/3");
     }
 }

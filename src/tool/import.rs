@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::client::{Answer, Client, Url};
+use super::client::{Answer, Client, Side, Url};
 use super::progress::{self, Counter};
 use super::record::{Commands, Dialect, Record};
 use super::{Error, from_redis, from_sql};
@@ -45,11 +45,13 @@ pub enum Source {
 ///
 /// If something can't be read, or a server refuses. What was taken in before stays.
 pub fn run(source: &Source, to: &str) -> Result<String, Error> {
-    let url = Url::parse(to)?;
+    let only = || Url::parse(to, Side::Only);
     match source {
-        Source::Lines { file, from_line } => lines(file, *from_line, &url),
-        Source::Redis { url: from } => from_redis::run(&Url::parse(from)?, &url),
-        Source::Sql { file, query, key } => from_sql::run(file, query, key, &url),
+        Source::Lines { file, from_line } => lines(file, *from_line, &only()?),
+        Source::Redis { url: from } => {
+            from_redis::run(&Url::parse(from, Side::Source)?, &Url::parse(to, Side::Target)?)
+        }
+        Source::Sql { file, query, key } => from_sql::run(file, query, key, &only()?),
     }
 }
 
