@@ -12,7 +12,11 @@ use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use support::process::{Client, Frame, Home, integer, open_read_only, program, strings, until_compact};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use support::process::{
+    Client, Frame, Home, free_port, integer, open_read_only, program, strings, until_compact,
+};
 
 const DATA: i32 = 65;
 const UNAVAILABLE: i32 = 69;
@@ -649,6 +653,64 @@ mod import {
         let code = |variables: &[(&str, &str)]| import_as(&arguments, variables).status.code();
         assert_eq!(code(&[("REVOKED_AUTH", "ours"), ("REDISCLI_AUTH", "theirs")]), Some(0));
         assert_eq!(code(&[("REDISCLI_AUTH", "ours")]), Some(0), "there is no other server");
+    }
+
+    #[test]
+    fn a_server_is_reached_through_its_socket() {
+        let home = Home::new();
+        let socket = home.path("revoked.sock");
+        let home = home.with_argument("--unixsocket").with_argument(path(&socket));
+        let daemon = home.start();
+        let file = home.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        done(&["import", path(&file), "--to", &format!("unix://{}?db=3", path(&socket))]);
+        let client = daemon.connect();
+        client.ask(&["SELECT", "3"]);
+        assert_eq!(client.members("k"), [b"1"]);
+        let said = refused(&["import", path(&file), "--to", "unix:///no/such"], UNAVAILABLE);
+        assert!(said.contains("unix:///no/such can't be reached: No such file"), "{said}");
+    }
+
+    /// A certificate that signs others, `ca.pem`, and one that it has signed, `cert.pem` with `key.pem`.
+    fn certificates(folder: &Path) {
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let issuer = Issuer::from_params(&authority, &authority_key);
+        fs::write(folder.join("cert.pem"), own.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+        fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(folder.join("ca.pem"), authority.self_signed(&authority_key).unwrap().pem()).unwrap();
+    }
+
+    #[test]
+    fn a_server_is_reached_by_tls() {
+        let home = Home::new();
+        certificates(&home.path("."));
+        let file = |name: &str| path(&home.path(name)).to_owned();
+        let (ca, cert, key, port) = (file("ca.pem"), file("cert.pem"), file("key.pem"), free_port());
+        let (lines, number) = (home.path("lines.jsonl"), port.to_string());
+        fs::write(&lines, r#"{"key":"k","member":"1"}"#).unwrap();
+        let options = ["--tls-port", &number, "--tls-cert-file", &cert, "--tls-key-file", &key];
+        let daemon = home.clone_with(&options).with_argument("--tls-ca-cert-file").with_argument(&ca).start();
+        let url = format!("rediss://127.0.0.1:{port}");
+        let import = |rest: &[&str]| run(&[&["import", path(&lines), "--to", &url], rest].concat());
+        let output = import(&["--cacert", &ca, "--cert", &cert, "--cert-key", &key]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(daemon.connect().members("k"), [b"1"]);
+
+        let fails = |rest: &[&str], code, what: &str| {
+            let output = import(rest);
+            let said = text(&output.stderr);
+            assert!(output.status.code() == Some(code) && said.contains(what), "{what}: {said}");
+        };
+        fails(&[], DATA, "--cacert");
+        fails(&["--cacert", "/no/such.pem"], IO, "/no/such.pem: ");
+        fails(&["--cacert", path(&lines)], DATA, "lines.jsonl: ");
+        fails(&["--cacert", &ca, "--cert", &cert, "--cert-key", &ca], DATA, "ca.pem: ");
+        fails(&["--cacert", &ca], UNAVAILABLE, &url);
+        certificates(&home.path("."));
+        fails(&["--cacert", &ca], UNAVAILABLE, "can't be reached: invalid peer certificate");
     }
 
     #[test]
