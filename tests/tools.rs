@@ -714,6 +714,18 @@ mod import {
     }
 
     #[test]
+    fn no_more_rights_are_needed_than_the_lines_ask_for() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["ACL", "SETUSER", "issuer", "on", ">issue-it", "~revoked", "+sadd"]);
+        let file = home.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"revoked","member":"1"}"#).unwrap();
+        done(&["import", path(&file), "--to", &format!("redis://issuer:issue-it@127.0.0.1:{}", daemon.port)]);
+        assert_eq!(client.members("revoked"), [b"1"]);
+    }
+
+    #[test]
     fn another_servers_keys_are_copied_and_both_sides_counted() {
         let (home, other) = (Home::new(), Home::new());
         let (daemon, server) = (home.start(), other.start());

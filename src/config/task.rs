@@ -266,6 +266,10 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                         --from-sql reads an SQLite file. The first column of the query is the member, the second, if there is \
                         one, its end: null for never, a number for seconds since 1970 (milliseconds from 100000000000 on), or \
                         a text like 2026-11-24 17:15:00.\n\n\
+                        The user of --to needs the rights to SADD, PSADDEXAT, PEXPIREAT and SET, as far as there are such \
+                        members and keys, and to SELECT beyond database 0. With --from-redis, it needs SELECT, SCARD, EXISTS and \
+                        PTTL too, and the other one's user INFO, SELECT, DBSIZE, SCAN, TYPE, PTTL, GET, SSCAN, SCARD and \
+                        EXISTS.\n\n\
                         A URL is redis://user:password@host:port/db, all but the host may be missing; without a db, each key \
                         keeps its own. rediss:// is by TLS, and needs --cacert; unix://user:password@/path?db=N is a socket of \
                         this machine. Passwords are better left to variables, which count where a URL has none: REVOKED_AUTH \

@@ -204,7 +204,6 @@ impl Client {
                 None => client.ask(&[b"AUTH", password.as_bytes()])?,
             };
         }
-        client.ask(&[b"PING"])?;
         if let Some(database) = url.database {
             client.select(database)?;
         }

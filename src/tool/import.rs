@@ -87,7 +87,7 @@ impl Target {
     pub(super) fn connect(url: &Url) -> Result<Self, Error> {
         Ok(Self {
             client: Client::connect(url)?,
-            commands: Commands::new(Dialect::Revoked),
+            commands: Commands::new(Dialect::Revoked).selected(url.database.unwrap_or(0)),
             database: url.database,
             latest: 0,
             done: 0,
