@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -723,6 +724,74 @@ mod import {
         fs::write(&file, r#"{"key":"revoked","member":"1"}"#).unwrap();
         done(&["import", path(&file), "--to", &format!("redis://issuer:issue-it@127.0.0.1:{}", daemon.port)]);
         assert_eq!(client.members("revoked"), [b"1"]);
+    }
+
+    /// A Redis with two sets, `a` and `b`, that end in [`Slow::ENDS_IN_MS`]. Between their times being told and their members,
+    /// the clock goes on.
+    struct Slow {
+        told_ms: i64,
+    }
+
+    impl Slow {
+        const ENDS_IN_MS: i64 = 1_000_000;
+        const PAUSE_MS: i64 = 50;
+
+        fn answer(&mut self, words: &[String]) -> String {
+            match words[0].as_str() {
+                "INFO" if words[1] == "keyspace" => "$20\r\ndb0:keys=2,expires=2\r\n".into(),
+                "INFO" => "$0\r\n\r\n".into(),
+                "SELECT" => "+OK\r\n".into(),
+                "DBSIZE" => ":2\r\n".into(),
+                "SCAN" => "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".into(),
+                "TYPE" => "+set\r\n".into(),
+                "PTTL" => format!(":{}\r\n", Self::ENDS_IN_MS),
+                "SCARD" => ":1\r\n".into(),
+                "SSCAN" => {
+                    if self.told_ms == 0 {
+                        self.told_ms = now_ms();
+                    }
+                    while now_ms() < self.told_ms + Self::PAUSE_MS {
+                        thread::yield_now();
+                    }
+                    "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nm\r\n".into()
+                }
+                other => panic!("{other}"),
+            }
+        }
+
+        fn serve(&mut self, listener: &TcpListener) {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while let Some(Ok(count)) = lines.next() {
+                let count = count[1..].parse().unwrap();
+                let words: Vec<_> =
+                    (0..count).map(|_| (lines.next(), lines.next().unwrap().unwrap()).1).collect();
+                (&stream).write_all(self.answer(&words).as_bytes()).unwrap();
+            }
+        }
+    }
+
+    fn now_ms() -> i64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64
+    }
+
+    #[test]
+    fn an_end_counts_from_when_it_was_told() {
+        let home = Home::new();
+        let daemon = home.start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = format!("redis://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let to = format!("redis://127.0.0.1:{}", daemon.port);
+        let mut slow = Slow { told_ms: 0 };
+        thread::scope(|scope| {
+            scope.spawn(|| slow.serve(&listener));
+            done(&["import", "--from-redis", &from, "--to", &to]);
+        });
+        let client = daemon.connect();
+        for key in ["a", "b"] {
+            let Frame::Integer(end_ms) = client.ask(&["PEXPIRETIME", key]) else { panic!("{key}") };
+            assert!(end_ms <= slow.told_ms + Slow::ENDS_IN_MS, "{key}: {end_ms}, {}", slow.told_ms);
+        }
     }
 
     #[test]
