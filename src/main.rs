@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -127,10 +127,14 @@ fn check(file: &Path) -> Result<String, Failure> {
 /// Ends a subcommand.
 fn end(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("revoked: standard output can't be written: {error}");
+                ExitCode::from(exit::IO)
+            }
+            // Or whoever reads it has enough.
+            _ => ExitCode::SUCCESS,
+        },
         Err(Failure(code, why)) => {
             eprintln!("revoked: {why}");
             ExitCode::from(code)

@@ -6,9 +6,11 @@ mod support;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::SystemTime;
@@ -571,6 +573,27 @@ mod export {
         }
         lines.sort();
         lines
+    }
+}
+
+mod broken_pipe {
+    use super::*;
+
+    #[test]
+    fn an_export_whose_reader_has_enough_ends_quietly() {
+        let home = Home::in_memory(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let members: Vec<_> =
+            (0..20_000).map(|n| vec!["SADD".to_owned(), "k".to_owned(), format!("{n:0>40}")]).collect();
+        daemon.connect().ask_all(&members);
+        let mut export = program();
+        export.args(["export", path(&home.data_file())]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut export = export.spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with('{'), "{first}");
+        let output = export.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     }
 }
 

@@ -225,8 +225,8 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                         of them, or never, if one of them never does. A warning says how many these are.\n\n\
                         It takes little memory; SQLite sorts in temporary files (in SQLITE_TMPDIR, or /var/tmp) of about the \
                         data file's size.";
-            let codes = "0 done, 65 the data file is damaged, 73 the output is there already or can't be made, 74 reading or \
-                         writing failed";
+            let codes = "0 done, or standard output was closed by who has read enough, 65 the data file is damaged, 73 the \
+                         output is there already or can't be made, 74 reading or writing failed";
             let examples = [
                 "revoked export revoked.db | jq -r 'select(.key == \"revoked\") | .member'",
                 "revoked export revoked.db --output revoked.jsonl",
