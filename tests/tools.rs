@@ -926,6 +926,13 @@ mod compact {
         };
         assert!((10..40).contains(&rows("revoked.db: ")) && rows(", of ") > 39_990, "{said}");
         assert!(done(&["verify", &file]).contains("members     10"));
+        let pages: i64 = open_read_only(&home.data_file())
+            .query_row("PRAGMA freelist_count", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(pages, 0, "all the room is given back");
+        let contents = fs::read(&file).unwrap();
+        let said = done(&["compact", &file]);
+        assert!(said.contains("nothing to take out") && fs::read(&file).unwrap() == contents, "{said}");
         assert_eq!(home.start().connect().members("k"), members);
         assert!(refused(&["compact", path(&home.path("none"))], IO).contains("there is no such file"));
     }
