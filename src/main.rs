@@ -85,7 +85,7 @@ fn use_tool(tool: Tool) -> Result<String, Failure> {
     };
     outcome.map_err(|error| {
         let code = match &error {
-            tool::Error::File(error) => return unusable(error),
+            tool::Error::File(error) => unusable(error).0,
             tool::Error::Input(_) => exit::DATA,
             tool::Error::Server(_) => exit::UNAVAILABLE,
             tool::Error::Output(_) => exit::CANT_CREATE,

@@ -901,6 +901,35 @@ mod import {
     }
 }
 
+mod words {
+    use super::*;
+
+    #[test]
+    fn a_tool_gives_no_advice_that_is_a_servers() {
+        let home = Home::new();
+        let daemon = home.start();
+        daemon.connect().ask(&["SADD", "k", "old-member"]);
+        let file = path(&home.data_file()).to_owned();
+        for tool in ["verify", "compact"] {
+            let said = refused(&[tool, &file], IN_USE);
+            assert!(said.contains("is in use by a server") && !said.contains("dbfilename"), "{said}");
+            assert!(said.contains(&daemon.pid().to_string()), "{said}");
+        }
+        daemon.stop();
+        let (backup, place) = (home.path("backup.db"), home.path("new.db"));
+        fs::write(&backup, [0x55; 8192]).unwrap();
+        let said = refused(&["restore", path(&backup), "--to", path(&place)], DATA);
+        assert!(said.contains("backup.db") && !said.contains("dbfilename"), "{said}");
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(10).rposition(|window| window == b"old-member").unwrap();
+        bytes[at] ^= 1;
+        fs::write(&backup, bytes).unwrap();
+        let said = refused(&["restore", path(&backup), "--to", path(&place)], DATA);
+        assert!(said.contains("use another backup") && !said.contains("aside"), "{said}");
+        assert_eq!(names(&home.path("."), "new.db"), [""; 0], "nothing is left of it");
+    }
+}
+
 mod compact {
     use super::*;
 
