@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -85,7 +85,7 @@ fn use_tool(tool: Tool) -> Result<String, Failure> {
     };
     outcome.map_err(|error| {
         let code = match &error {
-            tool::Error::File(error) => return unusable(error),
+            tool::Error::File(error) => unusable(error).0,
             tool::Error::Input(_) => exit::DATA,
             tool::Error::Server(_) => exit::UNAVAILABLE,
             tool::Error::Output(_) => exit::CANT_CREATE,
@@ -127,10 +127,14 @@ fn check(file: &Path) -> Result<String, Failure> {
 /// Ends a subcommand.
 fn end(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("revoked: standard output can't be written: {error}");
+                ExitCode::from(exit::IO)
+            }
+            // Or whoever reads it has enough.
+            _ => ExitCode::SUCCESS,
+        },
         Err(Failure(code, why)) => {
             eprintln!("revoked: {why}");
             ExitCode::from(code)

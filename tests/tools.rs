@@ -6,13 +6,20 @@ mod support;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::SystemTime;
 
-use support::process::{Client, Frame, Home, integer, open_read_only, program, strings, until_compact};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use support::process::{
+    Client, Frame, Home, free_port, integer, open_read_only, program, strings, until_compact,
+};
 
 const DATA: i32 = 65;
 const UNAVAILABLE: i32 = 69;
@@ -569,6 +576,27 @@ mod export {
     }
 }
 
+mod broken_pipe {
+    use super::*;
+
+    #[test]
+    fn an_export_whose_reader_has_enough_ends_quietly() {
+        let home = Home::in_memory(&["--appendfsync", "no"]);
+        let daemon = home.start();
+        let members: Vec<_> =
+            (0..20_000).map(|n| vec!["SADD".to_owned(), "k".to_owned(), format!("{n:0>40}")]).collect();
+        daemon.connect().ask_all(&members);
+        let mut export = program();
+        export.args(["export", path(&home.data_file())]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut export = export.spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with('{'), "{first}");
+        let output = export.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    }
+}
+
 mod import {
     use super::*;
 
@@ -621,6 +649,172 @@ mod import {
         fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
         let said = import(&url, UNAVAILABLE);
         assert!(said.contains("WRONGTYPE") && said.contains("--from-line 1"), "{said}");
+    }
+
+    /// Runs an import with passwords in the environment.
+    fn import_as(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        program().arg("import").args(arguments).envs(variables.iter().copied()).output().unwrap()
+    }
+
+    #[test]
+    fn a_password_of_the_environment_goes_to_no_other_server() {
+        let (home, other) = (Home::with_options(&["--requirepass", "theirs"]), Home::new());
+        let (daemon, server) = (home.start(), other.start());
+        let client = daemon.connect();
+        client.ask(&["AUTH", "theirs"]);
+        client.ask(&["SADD", "k", "1"]);
+        let url = |port| format!("redis://127.0.0.1:{port}");
+        let arguments = ["--from-redis", &url(daemon.port), "--to", &url(server.port)];
+        let code = |variables: &[(&str, &str)]| import_as(&arguments, variables).status.code();
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs")]), Some(0), "only the source has a password");
+        server.connect().ask(&["CONFIG", "SET", "requirepass", "ours"]);
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs"), ("REVOKED_AUTH", "ours")]), Some(0));
+        assert_eq!(code(&[("REDISCLI_AUTH", "theirs")]), Some(UNAVAILABLE));
+        assert_eq!(code(&[("REVOKED_AUTH", "ours")]), Some(UNAVAILABLE));
+        let file = other.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        let arguments = [path(&file), "--to", &url(server.port)];
+        let code = |variables: &[(&str, &str)]| import_as(&arguments, variables).status.code();
+        assert_eq!(code(&[("REVOKED_AUTH", "ours"), ("REDISCLI_AUTH", "theirs")]), Some(0));
+        assert_eq!(code(&[("REDISCLI_AUTH", "ours")]), Some(0), "there is no other server");
+    }
+
+    #[test]
+    fn a_server_is_reached_through_its_socket() {
+        let home = Home::new();
+        let socket = home.path("revoked.sock");
+        let home = home.with_argument("--unixsocket").with_argument(path(&socket));
+        let daemon = home.start();
+        let file = home.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"k","member":"1"}"#).unwrap();
+        done(&["import", path(&file), "--to", &format!("unix://{}?db=3", path(&socket))]);
+        let client = daemon.connect();
+        client.ask(&["SELECT", "3"]);
+        assert_eq!(client.members("k"), [b"1"]);
+        let said = refused(&["import", path(&file), "--to", "unix:///no/such"], UNAVAILABLE);
+        assert!(said.contains("unix:///no/such can't be reached: No such file"), "{said}");
+    }
+
+    /// A certificate that signs others, `ca.pem`, and one that it has signed, `cert.pem` with `key.pem`.
+    fn certificates(folder: &Path) {
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let issuer = Issuer::from_params(&authority, &authority_key);
+        fs::write(folder.join("cert.pem"), own.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+        fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(folder.join("ca.pem"), authority.self_signed(&authority_key).unwrap().pem()).unwrap();
+    }
+
+    #[test]
+    fn a_server_is_reached_by_tls() {
+        let home = Home::new();
+        certificates(&home.path("."));
+        let file = |name: &str| path(&home.path(name)).to_owned();
+        let (ca, cert, key, port) = (file("ca.pem"), file("cert.pem"), file("key.pem"), free_port());
+        let (lines, number) = (home.path("lines.jsonl"), port.to_string());
+        fs::write(&lines, r#"{"key":"k","member":"1"}"#).unwrap();
+        let options = ["--tls-port", &number, "--tls-cert-file", &cert, "--tls-key-file", &key];
+        let daemon = home.clone_with(&options).with_argument("--tls-ca-cert-file").with_argument(&ca).start();
+        let url = format!("rediss://127.0.0.1:{port}");
+        let import = |rest: &[&str]| run(&[&["import", path(&lines), "--to", &url], rest].concat());
+        let output = import(&["--cacert", &ca, "--cert", &cert, "--cert-key", &key]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(daemon.connect().members("k"), [b"1"]);
+
+        let fails = |rest: &[&str], code, what: &str| {
+            let output = import(rest);
+            let said = text(&output.stderr);
+            assert!(output.status.code() == Some(code) && said.contains(what), "{what}: {said}");
+        };
+        fails(&[], DATA, "--cacert");
+        fails(&["--cacert", "/no/such.pem"], IO, "/no/such.pem: ");
+        fails(&["--cacert", path(&lines)], DATA, "lines.jsonl: ");
+        fails(&["--cacert", &ca, "--cert", &cert, "--cert-key", &ca], DATA, "ca.pem: ");
+        fails(&["--cacert", &ca], UNAVAILABLE, &url);
+        certificates(&home.path("."));
+        fails(&["--cacert", &ca], UNAVAILABLE, "can't be reached: invalid peer certificate");
+    }
+
+    #[test]
+    fn no_more_rights_are_needed_than_the_lines_ask_for() {
+        let home = Home::new();
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["ACL", "SETUSER", "issuer", "on", ">issue-it", "~revoked", "+sadd"]);
+        let file = home.path("lines.jsonl");
+        fs::write(&file, r#"{"key":"revoked","member":"1"}"#).unwrap();
+        done(&["import", path(&file), "--to", &format!("redis://issuer:issue-it@127.0.0.1:{}", daemon.port)]);
+        assert_eq!(client.members("revoked"), [b"1"]);
+    }
+
+    /// A Redis with two sets, `a` and `b`, that end in [`Slow::ENDS_IN_MS`]. Between their times being told and their members,
+    /// the clock goes on.
+    struct Slow {
+        told_ms: i64,
+    }
+
+    impl Slow {
+        const ENDS_IN_MS: i64 = 1_000_000;
+        const PAUSE_MS: i64 = 50;
+
+        fn answer(&mut self, words: &[String]) -> String {
+            match words[0].as_str() {
+                "INFO" if words[1] == "keyspace" => "$20\r\ndb0:keys=2,expires=2\r\n".into(),
+                "INFO" => "$0\r\n\r\n".into(),
+                "SELECT" => "+OK\r\n".into(),
+                "DBSIZE" => ":2\r\n".into(),
+                "SCAN" => "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".into(),
+                "TYPE" => "+set\r\n".into(),
+                "PTTL" => format!(":{}\r\n", Self::ENDS_IN_MS),
+                "SCARD" => ":1\r\n".into(),
+                "SSCAN" => {
+                    if self.told_ms == 0 {
+                        self.told_ms = now_ms();
+                    }
+                    while now_ms() < self.told_ms + Self::PAUSE_MS {
+                        thread::yield_now();
+                    }
+                    "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nm\r\n".into()
+                }
+                other => panic!("{other}"),
+            }
+        }
+
+        fn serve(&mut self, listener: &TcpListener) {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while let Some(Ok(count)) = lines.next() {
+                let count = count[1..].parse().unwrap();
+                let words: Vec<_> =
+                    (0..count).map(|_| (lines.next(), lines.next().unwrap().unwrap()).1).collect();
+                (&stream).write_all(self.answer(&words).as_bytes()).unwrap();
+            }
+        }
+    }
+
+    fn now_ms() -> i64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64
+    }
+
+    #[test]
+    fn an_end_counts_from_when_it_was_told() {
+        let home = Home::new();
+        let daemon = home.start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = format!("redis://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let to = format!("redis://127.0.0.1:{}", daemon.port);
+        let mut slow = Slow { told_ms: 0 };
+        thread::scope(|scope| {
+            scope.spawn(|| slow.serve(&listener));
+            done(&["import", "--from-redis", &from, "--to", &to]);
+        });
+        let client = daemon.connect();
+        for key in ["a", "b"] {
+            let Frame::Integer(end_ms) = client.ask(&["PEXPIRETIME", key]) else { panic!("{key}") };
+            assert!(end_ms <= slow.told_ms + Slow::ENDS_IN_MS, "{key}: {end_ms}, {}", slow.told_ms);
+        }
     }
 
     #[test]
@@ -707,6 +901,35 @@ mod import {
     }
 }
 
+mod words {
+    use super::*;
+
+    #[test]
+    fn a_tool_gives_no_advice_that_is_a_servers() {
+        let home = Home::new();
+        let daemon = home.start();
+        daemon.connect().ask(&["SADD", "k", "old-member"]);
+        let file = path(&home.data_file()).to_owned();
+        for tool in ["verify", "compact"] {
+            let said = refused(&[tool, &file], IN_USE);
+            assert!(said.contains("is in use by a server") && !said.contains("dbfilename"), "{said}");
+            assert!(said.contains(&daemon.pid().to_string()), "{said}");
+        }
+        daemon.stop();
+        let (backup, place) = (home.path("backup.db"), home.path("new.db"));
+        fs::write(&backup, [0x55; 8192]).unwrap();
+        let said = refused(&["restore", path(&backup), "--to", path(&place)], DATA);
+        assert!(said.contains("backup.db") && !said.contains("dbfilename"), "{said}");
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(10).rposition(|window| window == b"old-member").unwrap();
+        bytes[at] ^= 1;
+        fs::write(&backup, bytes).unwrap();
+        let said = refused(&["restore", path(&backup), "--to", path(&place)], DATA);
+        assert!(said.contains("use another backup") && !said.contains("aside"), "{said}");
+        assert_eq!(names(&home.path("."), "new.db"), [""; 0], "nothing is left of it");
+    }
+}
+
 mod compact {
     use super::*;
 
@@ -732,6 +955,13 @@ mod compact {
         };
         assert!((10..40).contains(&rows("revoked.db: ")) && rows(", of ") > 39_990, "{said}");
         assert!(done(&["verify", &file]).contains("members     10"));
+        let pages: i64 = open_read_only(&home.data_file())
+            .query_row("PRAGMA freelist_count", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(pages, 0, "all the room is given back");
+        let contents = fs::read(&file).unwrap();
+        let said = done(&["compact", &file]);
+        assert!(said.contains("nothing to take out") && fs::read(&file).unwrap() == contents, "{said}");
         assert_eq!(home.start().connect().members("k"), members);
         assert!(refused(&["compact", path(&home.path("none"))], IO).contains("there is no such file"));
     }

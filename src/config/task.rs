@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::Config;
 use crate::tool::export::Form;
-use crate::tool::import::Source;
+use crate::tool::import::{Certificates, Server, Source};
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub enum Tool {
     Import {
         /// Where it is.
         source: Source,
-        /// The server's URL.
-        to: String,
+        /// The server.
+        to: Server,
     },
 }
 
@@ -225,8 +225,8 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                         of them, or never, if one of them never does. A warning says how many these are.\n\n\
                         It takes little memory; SQLite sorts in temporary files (in SQLITE_TMPDIR, or /var/tmp) of about the \
                         data file's size.";
-            let codes = "0 done, 65 the data file is damaged, 73 the output is there already or can't be made, 74 reading or \
-                         writing failed";
+            let codes = "0 done, or standard output was closed by who has read enough, 65 the data file is damaged, 73 the \
+                         output is there already or can't be made, 74 reading or writing failed";
             let examples = [
                 "revoked export revoked.db | jq -r 'select(.key == \"revoked\") | .member'",
                 "revoked export revoked.db --output revoked.jsonl",
@@ -266,9 +266,15 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                         --from-sql reads an SQLite file. The first column of the query is the member, the second, if there is \
                         one, its end: null for never, a number for seconds since 1970 (milliseconds from 100000000000 on), or \
                         a text like 2026-11-24 17:15:00.\n\n\
+                        The user of --to needs the rights to SADD, PSADDEXAT, PEXPIREAT and SET, as far as there are such \
+                        members and keys, and to SELECT beyond database 0. With --from-redis, it needs SELECT, SCARD, EXISTS and \
+                        PTTL too, and the other one's user INFO, SELECT, DBSIZE, SCAN, TYPE, PTTL, GET, SSCAN, SCARD and \
+                        EXISTS.\n\n\
                         A URL is redis://user:password@host:port/db, all but the host may be missing; without a db, each key \
-                        keeps its own. The password is better left to the variable REDISCLI_AUTH, which counts where a URL has \
-                        none.";
+                        keeps its own. rediss:// is by TLS, and needs --cacert; unix://user:password@/path?db=N is a socket of \
+                        this machine. Passwords are better left to variables, which count where a URL has none: REVOKED_AUTH \
+                        for --to, and REDISCLI_AUTH for --from-redis. Without --from-redis, REDISCLI_AUTH counts for --to, if \
+                        there is no REVOKED_AUTH.";
             let codes = "0 done, 65 a line or a value is not as it should be, 69 a server can't be reached or refuses, 74 \
                          reading failed";
             let examples = [
@@ -284,6 +290,12 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
                 .arg(text("query", "SQL", "What selects members and their ends").requires("from-sql"))
                 .arg(text("key", "KEY", "The set that they become members of").requires("from-sql"))
                 .arg(text("to", "URL", "The server that takes it in").default_value("redis://127.0.0.1:6379"))
+                .arg(option("cacert", "FILE", "Who signs the certificates of rediss:// servers, in PEM"))
+                .arg(
+                    option("cert", "FILE", "The certificate to show them, in PEM")
+                        .requires_all(["cacert", "cert-key"]),
+                )
+                .arg(option("cert-key", "FILE", "Its private key, in PEM").requires("cert"))
                 .arg(
                     text("from-line", "N", "Leave out the lines before this one")
                         .value_parser(clap::value_parser!(u64).range(1..))
@@ -300,7 +312,9 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
             } else {
                 Source::Sql { file: path(matches, "from-sql")?, query: text("query")?, key: text("key")? }
             };
-            Some(Tool::Import { source, to: text("to")? })
+            let own = path(matches, "cert").zip(path(matches, "cert-key"));
+            let certificates = Certificates { authorities: path(matches, "cacert"), own };
+            Some(Tool::Import { source, to: Server { url: text("to")?, certificates } })
         },
     },
 ];

@@ -177,7 +177,7 @@ impl Restated {
     }
 }
 
-fn is_worth_it(used_bytes: u64, row_bytes: u64) -> bool {
+pub(super) fn is_worth_it(used_bytes: u64, row_bytes: u64) -> bool {
     used_bytes > row_bytes / 100 * COMPACT_ABOVE_PERCENT + COMPACT_SLACK_BYTES
 }
 

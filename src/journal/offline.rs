@@ -3,24 +3,30 @@
 use std::path::Path;
 
 use super::backup::find;
-use super::compaction::Compaction;
+use super::compaction::{Compaction, is_worth_it};
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::sqlite::{JournalFile, SyncPolicy};
-use crate::limits::COMPACT_ROWS;
+use crate::limits::{COMPACT_ROWS, DATABASES, TIMESTAMP_ROWS};
 use crate::stats::now_ms;
-use crate::store::{Loading, Store};
+use crate::store::{Loading, Store, ValueView, View};
 
 /// Rows of one step: nobody waits between two.
 const ROWS_AT_ONCE: usize = 16 * COMPACT_ROWS;
 
-/// Takes out of the data file at `path` what it says in vain, and gives the room back, but for some that a server would soon
-/// need. It takes as much memory as to serve the file. `progress` is told how many rows were looked at, of how many. Returns how
-/// many rows there were, and are. Wherever it ends before its time, the file says what it said before.
+/// Rows that say nothing any more, in a hundred, for which the others are not written again, and so many besides: the least
+/// that a file has for its times.
+const LEFT_PERCENT: u64 = 5;
+const LEFT_ROWS: u64 = 64;
+
+/// Takes out of the data file at `path` what it says in vain, and gives all empty pages back. It takes as much memory as to
+/// serve the file. `progress` is told how many rows were looked at, of how many. Returns how many rows there were, and are;
+/// none, if there was nothing to take out, or next to nothing, and the file was left as it is. Wherever it ends before its
+/// time, the file says what it said before.
 ///
 /// # Errors
 ///
 /// If a daemon has it, or it can't be read, served or written.
-pub fn compact(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<(u64, u64), OpenError> {
+pub fn compact(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Option<(u64, u64)>, OpenError> {
     let path = find(path)?;
     let mut file = JournalFile::open(&path, SyncPolicy::Always)?;
     let store = Store::default();
@@ -33,19 +39,49 @@ pub fn compact(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<(u64, 
     let failed = |error: AppendError| OpenError::Io { path: path.clone(), what: error.to_string() };
     let not_copied = |error: CheckpointError| OpenError::Io { path: path.clone(), what: error.to_string() };
     let before = file.len();
-    let (first, mut compaction) = (file.first_sequence(), Compaction::default());
-    // An end that is not covered by a checksum yet is, once the first step begins a group of its own.
-    compaction.ask(&file);
-    while !compaction.is_done(&file) {
-        compaction.step(&mut file, &store, ROWS_AT_ONCE).map_err(failed)?;
-        file.checkpoint_if_due().map_err(not_copied)?;
-        progress((file.first_sequence() - first) as u64, before);
+    let says_enough = says_enough(&file, &store);
+    if says_enough && !file.has_free_pages() {
+        return Ok(None);
     }
-    file.close_group(now_ms()).map_err(failed)?;
-    while file.has_pages_to_give_back() {
+    if !says_enough {
+        let (first, mut compaction) = (file.first_sequence(), Compaction::default());
+        // An end that is not covered by a checksum yet is, once the first step begins a group of its own.
+        compaction.ask(&file);
+        while !compaction.is_done(&file) {
+            compaction.step(&mut file, &store, ROWS_AT_ONCE).map_err(failed)?;
+            file.checkpoint_if_due().map_err(not_copied)?;
+            progress((file.first_sequence() - first) as u64, before);
+        }
+        file.close_group(now_ms()).map_err(failed)?;
+    }
+    while file.has_free_pages() {
         file.give_pages_back().map_err(failed)?;
         file.checkpoint_if_due().map_err(not_copied)?;
     }
     file.checkpoint().map_err(not_copied)?;
-    Ok((before, file.len()))
+    Ok(Some((before, file.len())))
+}
+
+/// Whether nearly all rows say what is still so, and nearly all their bytes are needed for that.
+fn says_enough(file: &JournalFile, store: &Store) -> bool {
+    let keyspace = store.read();
+    let said = rows_needed(&View::committed(&keyspace, now_ms()));
+    let rows = said + said / TIMESTAMP_ROWS as u64;
+    let in_vain = file.len().saturating_sub(rows);
+    in_vain <= file.len() / 100 * LEFT_PERCENT + LEFT_ROWS
+        && !is_worth_it(file.used_bytes(), keyspace.row_bytes() as u64)
+}
+
+/// How many rows it takes to say what is there: one for each key, and each member of a set.
+fn rows_needed(view: &View<'_>) -> u64 {
+    let mut rows = 0;
+    for database in 0..DATABASES {
+        for key in view.keys(database).filter_map(|name| view.key(database, &name.text())) {
+            rows += 1;
+            if let ValueView::Set(set) = &key.value {
+                rows += set.members().count() as u64;
+            }
+        }
+    }
+    rows
 }

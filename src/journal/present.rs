@@ -4,11 +4,12 @@
 //! that is said of one stands together and the last counts; what does not fit into its memory it keeps in temporary files.
 //! Both read one moment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, ffi};
 
 use super::backup::{CopyError, find};
+use super::error::OpenError;
 use super::rows::{
     Columns, DATABASE_FLUSHED, DATABASE_RENUMBERED, KEY_ENDS, KEY_REMOVED, MEMBER_SET, SET_AT_KEY,
     STRING_AT_KEY, kind,
@@ -73,7 +74,7 @@ pub fn read_present(
 ) -> Result<u64, CopyError> {
     let path = find(path)?;
     let connection = open_beside(&path)?;
-    let fail = |error: rusqlite::Error| unreadable(&path, &error);
+    let fail = |error: rusqlite::Error| unread(&path, &error);
     connection.pragma_update(None, "temp_store", "FILE").map_err(fail)?;
     connection.pragma_update(None, "cache_size", -((SQLITE_CACHE_BYTES / 1024) as i64)).map_err(fail)?;
     connection.execute_batch(&format!("BEGIN; {SETS}")).map_err(fail)?;
@@ -83,6 +84,32 @@ pub fn read_present(
     reading.keys()?;
     reading.members()?;
     Ok(rows)
+}
+
+/// The error for what could not be read. The data file is not written: what is full, or can't be written, are the temporary
+/// files.
+fn unread(path: &Path, error: &rusqlite::Error) -> OpenError {
+    const NOT_WRITTEN: [i32; 3] = [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_GETTEMPPATH];
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    match unreadable(path, error) {
+        OpenError::Io { what, .. } if code.is_some_and(|code| NOT_WRITTEN.contains(&code)) => {
+            let what = format!(
+                "{what}, and {} is sorted there; the variable SQLITE_TMPDIR names another folder, which has to have about as \
+                 much room as that file takes",
+                path.display()
+            );
+            OpenError::Io { path: temporary_folder(), what }
+        }
+        other => other,
+    }
+}
+
+/// Where SQLite makes its temporary files: the first of these folders that there is.
+fn temporary_folder() -> PathBuf {
+    let variables = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os);
+    let mut folders =
+        variables.chain(["/var/tmp".into(), "/usr/tmp".into(), "/tmp".into()]).map(PathBuf::from);
+    folders.find(|folder| folder.is_dir()).unwrap_or_else(|| ".".into())
 }
 
 struct Reading<'a, P, V> {
@@ -128,7 +155,7 @@ struct Member {
 impl<P: FnMut(u64, u64), V: FnMut(Present<'_>) -> Result<(), String>> Reading<'_, P, V> {
     fn keys(&mut self) -> Result<(), CopyError> {
         let path = self.path;
-        let fail = |error: rusqlite::Error| unreadable(path, &error);
+        let fail = |error: rusqlite::Error| unread(path, &error);
         let connection = self.connection;
         let mut insert =
             connection.prepare_cached("INSERT INTO temp.sets VALUES (?1, ?2, ?3, ?4)").map_err(fail)?;
@@ -172,7 +199,7 @@ impl<P: FnMut(u64, u64), V: FnMut(Present<'_>) -> Result<(), String>> Reading<'_
             Some(Holds::Set(container)) => insert
                 .execute((container.0 as i64, database, name, expiry.ms()))
                 .map(drop)
-                .map_err(|error| unreadable(self.path, &error).into()),
+                .map_err(|error| unread(self.path, &error).into()),
             Some(Holds::String(value)) => {
                 let content = Content::String(&value);
                 let present = Present { database, key: &name, key_expiry: expiry, content };
@@ -183,7 +210,7 @@ impl<P: FnMut(u64, u64), V: FnMut(Present<'_>) -> Result<(), String>> Reading<'_
 
     fn members(&mut self) -> Result<(), CopyError> {
         let path = self.path;
-        let fail = |error: rusqlite::Error| unreadable(path, &error);
+        let fail = |error: rusqlite::Error| unread(path, &error);
         let connection = self.connection;
         let sql = "SELECT container, database, key, time_ms FROM temp.sets ORDER BY container";
         let mut sets = connection.prepare(sql).map_err(fail)?;
@@ -252,5 +279,26 @@ impl Key {
             unknown => return Err(format!("there is no effect {unknown}")),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_that_of_the_temporary_files() {
+        let failed = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            unread(Path::new("/data/revoked.db"), &error)
+        };
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE] {
+            let OpenError::Io { path, what } = failed(code) else { panic!("{code}") };
+            assert_eq!(path, temporary_folder());
+            assert!(what.contains("SQLITE_TMPDIR") && what.contains("/data/revoked.db"), "{what}");
+        }
+        let file = Path::new("/data/revoked.db");
+        assert!(matches!(failed(ffi::SQLITE_IOERR_READ), OpenError::Io { path, .. } if path == file));
+        assert!(matches!(failed(ffi::SQLITE_CORRUPT), OpenError::Damaged { path, .. } if path == file));
     }
 }

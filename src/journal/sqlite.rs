@@ -629,6 +629,11 @@ impl JournalFile {
         self.gives_back && free_pages > KEPT_PAGES + (used_pages + free_pages) / 8
     }
 
+    /// Whether any page is empty, and can be given back.
+    pub(super) fn has_free_pages(&self) -> bool {
+        self.gives_back && self.space.free_pages > 0
+    }
+
     /// Gives some empty pages back to the file system.
     pub(super) fn give_pages_back(&mut self) -> Result<(), AppendError> {
         let before = self.space.free_pages;

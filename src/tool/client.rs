@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::BytesMut;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::Error;
 use super::record::encode_command;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A server that says nothing for so long is taken to be gone.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+use super::stream::{Certificates, Stream};
 
 /// The longest line, and the longest string, that a server may answer with.
 const LINE_BYTES: u64 = 64 * 1024;
@@ -22,60 +19,139 @@ const STRING_BYTES: u64 = 512 * 1024 * 1024;
 /// How deep arrays may stand in one another: those of SCAN are two.
 const DEPTH: usize = 4;
 
-/// What redis-cli takes its password from.
-const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+/// What redis-cli takes its password from, and a variable of our own: two servers have two passwords.
+const REDIS_VARIABLE: &str = "REDISCLI_AUTH";
+const OWN_VARIABLE: &str = "REVOKED_AUTH";
+
+/// Which server a URL is of, and so which variable has its password, if the URL has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The one that is copied from.
+    Source,
+    /// The one that takes in what another has. The other's password is not for it to see.
+    Target,
+    /// There is no other.
+    Only,
+}
+
+impl Side {
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Source => &[REDIS_VARIABLE],
+            Self::Target => &[OWN_VARIABLE],
+            Self::Only => &[OWN_VARIABLE, REDIS_VARIABLE],
+        }
+    }
+
+    fn password(self) -> Option<String> {
+        let mut found = self.variables().iter().filter_map(|name| std::env::var(name).ok());
+        found.find(|password| !password.is_empty())
+    }
+}
 
 /// Where a server is, and who asks.
 #[derive(Clone)]
 pub(super) struct Url {
     user: Option<String>,
     password: Option<String>,
-    host: String,
-    port: u16,
+    place: Place,
     pub(super) database: Option<u8>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Tcp { host: String, port: u16 },
+    Tls { host: String, port: u16, config: Arc<ClientConfig> },
+    Unix(PathBuf),
 }
 
 /// Without the password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis://{}:{}", self.host, self.port)?;
-        self.database.map_or(Ok(()), |database| write!(f, "/{database}"))
+        let before_database = match &self.place {
+            Place::Tcp { host, port } => write!(f, "redis://{host}:{port}").map(|()| "/")?,
+            Place::Tls { host, port, .. } => write!(f, "rediss://{host}:{port}").map(|()| "/")?,
+            Place::Unix(path) => write!(f, "unix://{}", path.display()).map(|()| "?db=")?,
+        };
+        self.database.map_or(Ok(()), |database| write!(f, "{before_database}{database}"))
     }
 }
 
 impl Url {
-    /// Reads `redis://user:password@host:port/db`. An error does not show it: there may be a password in it.
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
-        let wrong = |what: &str| {
-            Error::Input(format!(
-                "the URL {what}; it is redis://user:password@host:port/db, or a part of that"
-            ))
-        };
-        if url.starts_with("rediss://") {
-            return Err(wrong("asks for TLS, which this tool does not speak (stunnel does)"));
-        }
-        let rest = url.strip_prefix("redis://").or_else(|| url.strip_prefix("valkey://"));
-        let rest = rest.ok_or_else(|| wrong("does not begin with redis://"))?;
-        let (rest, database) = match rest.split_once('/') {
-            None | Some((_, "")) => (rest.trim_end_matches('/'), None),
-            Some((rest, number)) => (rest, Some(number.parse().map_err(|_| wrong("names no database"))?)),
-        };
-        let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let given = |text: &str| {
-            let text = decode(text).ok_or_else(|| wrong("has a % that is no character"))?;
-            Ok::<_, Error>(Some(text).filter(|text| !text.is_empty()))
-        };
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().map_err(|_| wrong("has no port"))?)
+    /// Reads `redis://user:password@host:port/db`, or `unix://user:password@/path?db=N`. An error does not show it: there
+    /// may be a password in it.
+    pub(super) fn parse(url: &str, side: Side, certificates: &Certificates) -> Result<Self, Error> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (login, place, database) = match scheme {
+            "unix" => at_socket(rest)?,
+            "redis" | "valkey" => {
+                let AtPort { login, host, port, database } = at_port(rest)?;
+                (login, Place::Tcp { host, port }, database)
             }
-            _ => (place, 6379),
+            "rediss" | "valkeys" => {
+                let AtPort { login, host, port, database } = at_port(rest)?;
+                let needs = "asks for TLS, and that for --cacert FILE: who signs the server's certificate";
+                let config = certificates.read()?.ok_or_else(|| wrong(needs))?;
+                (login, Place::Tls { host, port, config }, database)
+            }
+            _ => return Err(wrong("does not begin with redis://, rediss:// or unix://")),
         };
-        let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
-        let password = given(password)?.or_else(|| std::env::var(PASSWORD_VARIABLE).ok());
-        Ok(Self { user: given(user)?, password, host, port, database })
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let given = |text: &str| decoded(text).map(|text| Some(text).filter(|text| !text.is_empty()));
+        let password = given(password)?.or_else(|| side.password());
+        Ok(Self { user: given(user)?, password, place, database })
     }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::Input(format!(
+        "the URL {what}; it is redis://user:password@host:port/db (or rediss://), or unix:///path?db=N, or a part of that"
+    ))
+}
+
+/// What stands behind `redis://`.
+struct AtPort<'a> {
+    login: &'a str,
+    host: String,
+    port: u16,
+    database: Option<u8>,
+}
+
+fn at_port(rest: &str) -> Result<AtPort<'_>, Error> {
+    let (rest, database) = match rest.split_once('/') {
+        None | Some((_, "")) => (rest.trim_end_matches('/'), None),
+        Some((rest, number)) => (rest, Some(database(number)?)),
+    };
+    let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong("has no port"))?),
+        _ => (place, 6379),
+    };
+    let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
+    Ok(AtPort { login, host, port, database })
+}
+
+/// The login, the socket and the database of what stands behind `unix://`.
+fn at_socket(rest: &str) -> Result<(&str, Place, Option<u8>), Error> {
+    let (rest, database) = match rest.split_once('?') {
+        None => (rest, None),
+        Some((rest, query)) => (rest, Some(database(query.strip_prefix("db=").unwrap_or_default())?)),
+    };
+    let (login, path) = rest.split_at(rest.find('/').ok_or_else(|| wrong("names no socket"))?);
+    let login = match login.strip_suffix('@') {
+        Some(login) => login,
+        None if login.is_empty() => login,
+        None => return Err(wrong("names no socket")),
+    };
+    Ok((login, Place::Unix(decoded(path)?.into()), database))
+}
+
+fn database(number: &str) -> Result<u8, Error> {
+    number.parse().map_err(|_| wrong("names no database"))
+}
+
+fn decoded(text: &str) -> Result<String, Error> {
+    decode(text).ok_or_else(|| wrong("has a % that is no character"))
 }
 
 /// The text behind `%41`.
@@ -108,36 +184,26 @@ pub(super) enum Answer {
 /// A connection to a server, logged in.
 pub(super) struct Client {
     url: Url,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
 }
 
 impl Client {
     pub(super) fn connect(url: &Url) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::Server(format!("{url} can't be reached: {error}"));
-        let host = url.host.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<_> = (host, url.port).to_socket_addrs().map_err(failed)?.collect();
-        let mut outcome = Err(io::ErrorKind::NotFound.into());
-        for address in addresses {
-            outcome = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        let stream = outcome.map_err(failed)?;
-        let set_up = || {
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
-            stream.set_write_timeout(Some(REPLY_TIMEOUT))
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let stream = match &url.place {
+            Place::Tcp { host, port } => Stream::tcp(&bare(host), *port),
+            Place::Tls { host, port, config } => Stream::tls(&bare(host), *port, config),
+            Place::Unix(path) => Stream::unix(path),
         };
-        set_up().map_err(failed)?;
-        let mut client = Self { url: url.clone(), stream: BufReader::with_capacity(64 * 1024, stream) };
+        let stream = BufReader::with_capacity(64 * 1024, stream.map_err(failed)?);
+        let mut client = Self { url: url.clone(), stream };
         if let Some(password) = &url.password {
             match &url.user {
                 Some(user) => client.ask(&[b"AUTH", user.as_bytes(), password.as_bytes()])?,
                 None => client.ask(&[b"AUTH", password.as_bytes()])?,
             };
         }
-        client.ask(&[b"PING"])?;
         if let Some(database) = url.database {
             client.select(database)?;
         }
@@ -150,7 +216,8 @@ impl Client {
 
     /// Sends requests as they stand on the wire.
     pub(super) fn send(&mut self, requests: &[u8]) -> Result<(), Error> {
-        let sent = self.stream.get_mut().write_all(requests);
+        let stream = self.stream.get_mut();
+        let sent = stream.write_all(requests).and_then(|()| stream.flush());
         sent.map_err(|error| self.lost(&error))
     }
 
@@ -257,10 +324,15 @@ fn malformed() -> io::Error {
 mod tests {
     use super::*;
 
+    fn parse(url: &str) -> Result<Url, Error> {
+        Url::parse(url, Side::Only, &Certificates::default())
+    }
+
     #[test]
     fn a_url_has_what_a_connection_needs() {
         let parsed = |url: &str| {
-            let Url { user, password, host, port, database } = Url::parse(url).unwrap();
+            let Url { user, password, place, database } = parse(url).unwrap();
+            let Place::Tcp { host, port } = place else { panic!("{url}") };
             (user.unwrap_or_default(), password.unwrap_or_default(), host, port, database)
         };
         let all = |user: &str, password: &str, host: &str, port, database| {
@@ -272,17 +344,29 @@ mod tests {
         assert_eq!(parsed("redis://u:p%40%3a@h:1/3"), all("u", "p@:", "h", 1, Some(3)));
         assert_eq!(parsed("redis://:p@[::1]:7"), all("", "p", "[::1]", 7, None));
         assert_eq!(parsed("redis://[::1]"), all("", "", "[::1]", 6379, None));
+        let shown = |url: &str| parse(url).unwrap().to_string();
+        assert_eq!(shown("unix:///run/a%20b.sock"), "unix:///run/a b.sock");
+        let url = parse("unix://u:p@/run/revoked.sock?db=3").unwrap();
+        assert_eq!((url.user.as_deref(), url.password.as_deref()), (Some("u"), Some("p")));
+        assert_eq!(url.to_string(), "unix:///run/revoked.sock?db=3");
     }
 
     #[test]
     fn a_url_that_is_none_is_refused_without_its_password() {
-        for url in
-            ["h:1", "rediss://:s3cret@h", "redis://:s3cret@h:x", "redis://:s3cret@h/x", "redis://s3cret%4@h"]
-        {
-            let Err(Error::Input(text)) = Url::parse(url) else { panic!("{url}") };
+        for url in [
+            "h:1",
+            "rediss://:s3cret@h",
+            "redis://:s3cret@h:x",
+            "redis://:s3cret@h/x",
+            "redis://s3cret%4@h",
+            "unix://:s3cret@",
+            "unix://s3cret/path",
+            "unix://:s3cret@/path?x",
+        ] {
+            let Err(Error::Input(text)) = parse(url) else { panic!("{url}") };
             assert!(text.starts_with("the URL ") && !text.contains("s3cret"), "{text}");
         }
-        let shown = Url::parse("redis://u:s3cret@h:1/3").unwrap().to_string();
+        let shown = parse("redis://u:s3cret@h:1/3").unwrap().to_string();
         assert_eq!(shown, "redis://h:1/3");
     }
 }

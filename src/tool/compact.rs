@@ -16,7 +16,10 @@ pub fn run(file: &Path) -> Result<String, Error> {
     let size = || fs::metadata(file).map_or(0, |metadata| metadata.len());
     let (bytes_before, rows) = (size(), Counter::default());
     let look = || rows.state("rows looked at");
-    let (before, after) = progress::show(look, || compact(file, |done, of| rows.set(done, of)))?;
+    let compacted = progress::show(look, || compact(file, |done, of| rows.set(done, of)))?;
+    let Some((before, after)) = compacted else {
+        return Ok(format!("{}: there is nothing to take out.\n", file.display()));
+    };
     let bytes = size();
     Ok(format!("{}: {after} rows in {bytes} bytes, of {before} in {bytes_before}.\n", file.display()))
 }

@@ -9,7 +9,7 @@ use crate::journal::OpenError;
 /// Why it was not done. The text is one line, complete: it names the thing, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// A data file can't be used: the same words as when it is served.
+    /// A data file can't be used.
     File(OpenError),
     /// What was given can't be understood.
     Input(String),
@@ -31,6 +31,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File(OpenError::Held { path, holder }) => {
+                write!(f, "{} is in use by a server", path.display())?;
+                match holder {
+                    Some(pid) => write!(f, " (process {pid}); stop it first"),
+                    None => f.write_str("; stop it first"),
+                }
+            }
+            Self::File(OpenError::Foreign { path, what }) => {
+                write!(f, "{} is not a data file of revoked: {what}; it was left as it is", path.display())
+            }
             Self::File(error) => error.fmt(f),
             Self::Input(text) | Self::Server(text) | Self::Output(text) | Self::Io(text) => f.write_str(text),
         }

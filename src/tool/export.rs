@@ -32,27 +32,36 @@ pub enum Form {
 /// If the file can't be read, or the other not be written: nothing is left of it then.
 pub fn run(file: &Path, form: Form, destination: Option<&Path>, replaces: bool) -> Result<String, Error> {
     let Some(destination) = destination else {
-        let out = io::stdout().lock();
-        let ends_left_out =
-            write(file, form, out, |why| Error::Io(format!("standard output can't be written: {why}")))?;
+        let ends_left_out = write(file, form, io::stdout().lock(), |error| match error.kind() {
+            // Whoever reads it has enough: `head`, for example.
+            io::ErrorKind::BrokenPipe => Ok(0),
+            _ => Err(Error::Io(format!("standard output can't be written: {error}"))),
+        })?;
         warn(ends_left_out);
         return Ok(String::new());
     };
     let output = Output::create(destination, replaces, file)?;
     let opened = OpenOptions::new().write(true).open(output.path()).map_err(|error| output.failed(error))?;
-    let ends_left_out = write(file, form, opened, |why| output.failed(why))?;
+    let ends_left_out = write(file, form, opened, |error| Err(output.failed(error)))?;
     output.allow_as(file)?;
     output.finish()?;
     warn(ends_left_out);
     Ok(String::new())
 }
 
-fn write(file: &Path, form: Form, out: impl Write, failed: impl Fn(String) -> Error) -> Result<u64, Error> {
+/// Returns how many ends were left out. What a failure to write leads to, `failed` says.
+fn write(
+    file: &Path,
+    form: Form,
+    out: impl Write,
+    failed: impl Fn(io::Error) -> Result<u64, Error>,
+) -> Result<u64, Error> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut commands = Commands::new(match form {
         Form::Json | Form::Resp => Dialect::Revoked,
         Form::RespForRedis => Dialect::Redis,
     });
+    let mut refused = None;
     let rows = Counter::default();
     let look = || rows.state("rows exported");
     let read = progress::show(look, || {
@@ -67,18 +76,20 @@ fn write(file: &Path, form: Form, out: impl Write, failed: impl Fn(String) -> Er
                     commands.add(present.into());
                     out.write_all(&commands.take().0)
                 };
-                written.map_err(|error| error.to_string())
+                written.map_err(|error| refused.insert(error).to_string())
             },
         )
     });
-    read.map_err(|error| match error {
-        CopyError::Source(error) => error.into(),
-        CopyError::Target(why) => failed(why),
-    })?;
+    match read {
+        Ok(_) => {}
+        Err(CopyError::Source(error)) => return Err(error.into()),
+        Err(CopyError::Target(why)) => return failed(refused.unwrap_or_else(|| io::Error::other(why))),
+    }
     commands.finish();
-    let ended = out.write_all(&commands.take().0).and_then(|()| out.flush());
-    ended.map_err(|error| failed(error.to_string()))?;
-    Ok(commands.ends_left_out)
+    match out.write_all(&commands.take().0).and_then(|()| out.flush()) {
+        Ok(()) => Ok(commands.ends_left_out),
+        Err(error) => failed(error),
+    }
 }
 
 fn warn(ends_left_out: u64) {

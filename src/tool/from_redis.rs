@@ -39,8 +39,8 @@ struct Copying {
 struct Key {
     name: Vec<u8>,
     is_set: bool,
-    /// In how many milliseconds it ends.
-    ends_in_ms: Option<i64>,
+    /// When it ends, in milliseconds since 1970.
+    expires_ms: Option<i64>,
 }
 
 /// Copies what there is in one server to another. Returns what both have then.
@@ -121,15 +121,16 @@ impl Copying {
     fn look_at(&mut self, names: &[Vec<u8>]) -> Result<Vec<Key>, Error> {
         let requests: Vec<_> =
             names.iter().flat_map(|name| [[&b"TYPE"[..], name], [&b"PTTL"[..], name]]).collect();
-        let answers = self.source.ask_all(&requests)?;
+        // The time is taken behind the answers: a key ends no earlier here than there.
+        let (answers, now_ms) = (self.source.ask_all(&requests)?, now_ms());
         let mut keys = Vec::with_capacity(names.len());
         for (name, answers) in names.iter().zip(answers.chunks(2)) {
             let [Answer::Text(kind), Answer::Integer(ends_in_ms)] = answers else { continue };
             // Below 0: never, and not there any more.
-            let ends_in_ms = Some(*ends_in_ms).filter(|ms| *ms >= 0);
+            let expires_ms = Some(*ends_in_ms).filter(|ms| *ms >= 0).map(|ms| now_ms + ms);
             match &kind[..] {
-                b"set" => keys.push(Key { name: name.clone(), is_set: true, ends_in_ms }),
-                b"string" => keys.push(Key { name: name.clone(), is_set: false, ends_in_ms }),
+                b"set" => keys.push(Key { name: name.clone(), is_set: true, expires_ms }),
+                b"string" => keys.push(Key { name: name.clone(), is_set: false, expires_ms }),
                 b"none" => {}
                 other => {
                     *self.left_out.entry(String::from_utf8_lossy(other).into_owned()).or_default() += 1;
@@ -140,7 +141,6 @@ impl Copying {
     }
 
     fn strings<'a>(&mut self, database: u8, keys: impl Iterator<Item = &'a Key>) -> Result<(), Error> {
-        let now_ms = now_ms();
         // Few at a time: each may be long.
         for keys in keys.collect::<Vec<_>>().chunks(50) {
             let requests: Vec<_> = keys.iter().map(|key| [&b"GET"[..], &key.name]).collect();
@@ -151,7 +151,7 @@ impl Copying {
                     key: key.name.clone(),
                     key_expires_ms: None,
                     content: Holding::String(value),
-                    expires_ms: key.ends_in_ms.map(|ms| now_ms + ms),
+                    expires_ms: key.expires_ms,
                 };
                 self.target.add(record, 0)?;
             }
@@ -160,7 +160,7 @@ impl Copying {
     }
 
     fn set(&mut self, database: u8, key: &Key) -> Result<(), Error> {
-        let key_expires_ms = key.ends_in_ms.map(|ms| now_ms() + ms);
+        let key_expires_ms = key.expires_ms;
         let mut cursor = b"0".to_vec();
         loop {
             let members;
@@ -183,7 +183,7 @@ impl Copying {
             return Ok(vec![None; members.len()]);
         }
         let requests: Vec<_> = members.iter().map(|member| [&b"PTTL"[..], key, member]).collect();
-        let (now_ms, answers) = (now_ms(), self.source.ask_all(&requests)?);
+        let (answers, now_ms) = (self.source.ask_all(&requests)?, now_ms());
         let end = |answer| match answer {
             Answer::Integer(ms) if ms >= 0 => Some(now_ms + ms),
             // It has ended meanwhile.

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::client::{Answer, Client, Url};
+use super::client::{Answer, Client, Side, Url};
 use super::progress::{self, Counter};
 use super::record::{Commands, Dialect, Record};
+pub use super::stream::Certificates;
 use super::{Error, from_redis, from_sql};
 use crate::stats::now_ms;
 
@@ -39,17 +40,30 @@ pub enum Source {
     },
 }
 
-/// Has the server at `to` take it in. Returns what there is to say.
+/// A server that takes something in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it is.
+    pub url: String,
+    /// What it, or the one that is copied from, is reached with by TLS.
+    pub certificates: Certificates,
+}
+
+/// Has the server `to` take it in. Returns what there is to say.
 ///
 /// # Errors
 ///
 /// If something can't be read, or a server refuses. What was taken in before stays.
-pub fn run(source: &Source, to: &str) -> Result<String, Error> {
-    let url = Url::parse(to)?;
+pub fn run(source: &Source, to: &Server) -> Result<String, Error> {
+    let Server { url, certificates } = to;
+    let only = || Url::parse(url, Side::Only, certificates);
     match source {
-        Source::Lines { file, from_line } => lines(file, *from_line, &url),
-        Source::Redis { url: from } => from_redis::run(&Url::parse(from)?, &url),
-        Source::Sql { file, query, key } => from_sql::run(file, query, key, &url),
+        Source::Lines { file, from_line } => lines(file, *from_line, &only()?),
+        Source::Redis { url: from } => {
+            let from = Url::parse(from, Side::Source, certificates)?;
+            from_redis::run(&from, &Url::parse(url, Side::Target, certificates)?)
+        }
+        Source::Sql { file, query, key } => from_sql::run(file, query, key, &only()?),
     }
 }
 
@@ -73,7 +87,7 @@ impl Target {
     pub(super) fn connect(url: &Url) -> Result<Self, Error> {
         Ok(Self {
             client: Client::connect(url)?,
-            commands: Commands::new(Dialect::Revoked),
+            commands: Commands::new(Dialect::Revoked).selected(url.database.unwrap_or(0)),
             database: url.database,
             latest: 0,
             done: 0,

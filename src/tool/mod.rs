@@ -17,5 +17,6 @@ mod progress;
 mod record;
 pub mod restore;
 pub mod stats;
+mod stream;
 mod time;
 pub mod verify;

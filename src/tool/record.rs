@@ -202,6 +202,12 @@ impl Commands {
         }
     }
 
+    /// They go to a connection that has selected this database.
+    pub(super) fn selected(mut self, database: u8) -> Self {
+        self.selected = Some(database);
+        self
+    }
+
     /// How many bytes there are to send.
     pub(super) fn len(&self) -> usize {
         self.out.len()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{Output, folder_of};
 use super::{Error, backup, time, verify};
-use crate::journal::{Claim, Progress};
+use crate::journal::{Claim, OpenError, Progress, Summary};
 use crate::stats::now_ms;
 
 /// Puts a copy of `backup` into the place of the data file `to`, and keeps what stood there under another name. Returns what
@@ -18,6 +18,8 @@ use crate::stats::now_ms;
 /// If the backup is not sound, a daemon has either file, or the system refuses.
 pub fn run(backup: &Path, to: &Path) -> Result<String, Error> {
     let had_lock = lock_of(to).exists();
+    // Where no server has ever been, nothing is made, its lock neither, before the backup is known to be of use.
+    let summary = if had_lock { None } else { Some(look_at(backup)?) };
     let claim = Claim::of(to)?;
     let to = claim.path();
     let owned_as = if to.exists() { to.to_path_buf() } else { folder_of(to) };
@@ -25,9 +27,7 @@ pub fn run(backup: &Path, to: &Path) -> Result<String, Error> {
         give_away(&claim.lock_path(), &owned_as);
     }
     let output = Output::create(to, true, backup)?;
-    let progress = Progress::default();
-    let summary =
-        super::progress::show(|| verify::look(&progress), || crate::journal::verify(backup, &progress))?;
+    let summary = summary.map_or_else(|| look_at(backup), Ok)?;
 
     backup::copy_into(backup, &output)?;
     backup::check(&output)?;
@@ -56,6 +56,24 @@ pub fn run(backup: &Path, to: &Path) -> Result<String, Error> {
         let _ = writeln!(text, "What stood there is {} now.", kept.display());
     }
     Ok(text)
+}
+
+/// What is in a backup that can be used.
+fn look_at(backup: &Path) -> Result<Summary, Error> {
+    let progress = Progress::default();
+    let checked =
+        super::progress::show(|| verify::look(&progress), || crate::journal::verify(backup, &progress));
+    checked.map_err(|error| {
+        let (path, what) = match error {
+            OpenError::Damaged { path, what } => (path, what),
+            OpenError::LogDamaged { wal, tear, .. } => (wal, tear.to_string()),
+            other => return other.into(),
+        };
+        Error::Input(format!(
+            "{} is damaged: {what}; nothing was changed; use another backup",
+            path.display()
+        ))
+    })
 }
 
 fn lock_of(path: &Path) -> PathBuf {
