@@ -271,7 +271,11 @@ pub fn example() -> String {
             section = row.section;
             parts.push(format!("\n\n## {section}\n"));
         }
-        let when = if row.change.is_live() { "CONFIG SET can change it" } else { "It counts at start only" };
+        let when = match &row.change {
+            change if change.is_live() => "CONFIG SET can change it",
+            _ if row.kind.is_users() => "SIGHUP reads it anew",
+            _ => "It counts at start only",
+        };
         let allowed = format!("Allowed: {}. {when}.", row.kind.allowed());
         parts.push(format!("\n{}{}#{} = {}\n", comment(row.doc), comment(&allowed), row.name, row.example()));
     }
@@ -516,8 +520,9 @@ Exit codes:
 
 Signals:
   SIGTERM, SIGINT  finish what clients have submitted, then exit with 0
-  SIGHUP           read the configuration file anew; what CONFIG SET can
-                   change counts at once, the log names what takes a restart
+  SIGHUP           read the configuration file and the users anew; what CONFIG
+                   SET can change counts at once, the log names what takes a
+                   restart
 
 Documentation: README.md; config.example.toml for the configuration file."#;
 
