@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use self::user::is_name;
 use crate::limits::USERS;
 use crate::reply::{Error, printable};
 
@@ -113,7 +114,8 @@ impl Users {
     pub fn set<'a>(&self, name: &[u8], rules: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         let merged = user::merge_selectors(rules);
         let rules = merged.map_err(|word| Error::UnmatchedParenthesis(printable(word)))?;
-        if has_spaces(name) {
+        // It would not be read again from where it is saved.
+        if !is_name(name) {
             return Err(Error::InvalidUserName);
         }
         let _changing = self.lock();

@@ -320,3 +320,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_is_one_that_can_be_read_again() {
+    let users = Users::new(catalogue(), None);
+    for name in ["", "a b", "a\nb", "a\0"] {
+        assert_eq!(users.set(name.as_bytes(), [&b"on"[..]].into_iter()), Err(Error::InvalidUserName));
+    }
+    assert_eq!(users.list().len(), 1);
+}
