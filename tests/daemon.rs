@@ -382,7 +382,10 @@ mod users {
         assert!(gateway.receive().is_err(), "there is no such user any more");
         fs::write(&file, "user gateway +nosuch\n").unwrap();
         let refusal = admin.ask(&["ACL", "LOAD"]);
-        assert!(error(&refusal).contains("users.acl:1: '+nosuch': Unknown command"), "{refusal:?}");
+        assert!(
+            error(&refusal).contains("users.acl:1: user 'gateway': '+nosuch': Unknown command"),
+            "{refusal:?}"
+        );
         assert_eq!(strings(&admin.ask(&["ACL", "USERS"])), [&b"default"[..], b"issuer"]);
     }
 

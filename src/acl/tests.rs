@@ -229,11 +229,11 @@ fn a_file_is_taken_whole_or_not_at_all() {
     let place = |line: usize| format!("{}:{line}: ", path.display());
     let expected = [
         "ERR ".to_owned(),
-        place(2) + "'+nosuch': Unknown command or category name in ACL. ",
+        place(2) + "user 'a': '+nosuch': Unknown command or category name in ACL. ",
         place(3) + "line should start with user keyword. ",
         place(4) + "duplicate user 'same'. ",
         place(5) + "user 'c': Syntax error. ",
-        place(6) + "unmatched parenthesis in selector definition. ",
+        place(6) + "user 'd': unmatched parenthesis in selector definition. ",
         "WARNING: ACL errors detected, no change to the previously active ACL rules was performed".to_owned(),
     ];
     assert_eq!(error, expected.concat());
