@@ -188,7 +188,7 @@ pub fn task(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     version: &str,
 ) -> Result<Task, Error> {
-    let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
+    let matches = parsed(args, version)?;
     if let Some((name, matches)) = matches.subcommand()
         && let Some(tool) = Subcommand::find(name).and_then(|subcommand| subcommand.tool(matches))
     {
@@ -208,8 +208,25 @@ pub fn from_sources(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     version: &str,
 ) -> Result<Config, Error> {
-    let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
+    let matches = parsed(args, version)?;
     from_matches(&matches, environment)
+}
+
+fn parsed(args: impl IntoIterator<Item = OsString>, version: &str) -> Result<ArgMatches, Error> {
+    let args: Vec<_> = args.into_iter().collect();
+    command(version).try_get_matches_from(&args).map_err(|error| match usage_error(&error) {
+        Error::Invalid(text) => args.get(1).and_then(|word| mistyped(word)).unwrap_or(Error::Invalid(text)),
+        asked => asked,
+    })
+}
+
+/// The error for a word that can be meant for a tool alone: what stands behind it is no configuration's.
+fn mistyped(word: &OsStr) -> Option<Error> {
+    let path = Path::new(word);
+    let meant = Subcommand::nearest(path).filter(|&meant| path != Path::new(meant) && !path.exists())?;
+    let is_word = word.to_str().is_some_and(|word| !word.starts_with('-') && !word.contains(['.', '/']));
+    is_word
+        .then(|| Error::invalid(format!("{}: no such tool; did you mean revoked {meant}?", path.display())))
 }
 
 fn from_matches(
@@ -981,7 +998,17 @@ mod tests {
         assert!(error(read(&["--port", "1", "--port", "2"], &[])).contains("--port"));
         assert!(error(read(&["no-such.toml"], &[])).starts_with("no-such.toml: can't be read: "));
         assert!(error(read(&["a", "b"], &[])).starts_with("b: there can be no more than one"));
-        assert!(error(read(&["bakup"], &[])).ends_with("; did you mean revoked backup?"));
+        for (words, meant) in [
+            (&["bakup"][..], "backup"),
+            (&["backupp", "x"], "backup"),
+            (&["check-confg", "c.toml"], "check-config"),
+            (&["improt", "--from-redis", "redis://localhost"], "import"),
+            (&["exprot", "a.db", "--output", "b"], "export"),
+        ] {
+            let text = error(read(words, &[]));
+            assert!(text.starts_with(words[0]), "{text}");
+            assert!(text.ends_with(&format!("; did you mean revoked {meant}?")), "{text}");
+        }
         assert_eq!(read(&["--version"], &[]), Err(Error::Version("revoked 0.0.0\n".to_owned())));
         assert!(matches!(read(&["--help"], &[]), Err(Error::Help(_))));
     }
