@@ -25,6 +25,7 @@ pub use self::user::{Rules, User};
 
 mod catalogue;
 mod file;
+mod foreign;
 mod log;
 mod password;
 mod selector;

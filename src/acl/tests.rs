@@ -329,3 +329,15 @@ fn a_name_is_one_that_can_be_read_again() {
     }
     assert_eq!(users.list().len(), 1);
 }
+
+#[test]
+fn commands_that_only_redis_has_can_be_named_and_change_nothing() {
+    assert_eq!(described("+xinfo -EVAL +Eval|x"), "user u off resetchannels -@all +xinfo -eval +eval|x");
+    assert_eq!(described("+debug|x -debug +debug"), "user u off resetchannels -@all +debug");
+    assert!(rules("~* &* +@all -debug -script|flush").allow_everything());
+    assert_eq!(allowed("+get +hget +xinfo|stream -lpush"), ["get"]);
+    for wrong in ["+nosuch", "-nosuch", "+nosuch|x", "+xinfo|nosuch", "-eval|x"] {
+        assert_eq!(try_rules(wrong).unwrap_err(), RuleProblem::Unknown, "{wrong}");
+    }
+    assert_eq!(try_rules("+eval|").unwrap_err(), RuleProblem::Syntax);
+}
