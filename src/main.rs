@@ -226,6 +226,9 @@ fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
             .collect::<io::Result<Vec<_>>>();
         return taken.map_err(|error| Failure(exit::SYSTEM, format!("no listening: {error}")));
     }
+    if let Some((name, why)) = config.listening_fault() {
+        return Err(Failure(exit::CONFIG, format!("{name}: {why}")));
+    }
     let mut listeners = Vec::new();
     for (port, is_tls) in
         [(config.port, false), (config.tls_port, true)].into_iter().filter(|(port, _)| *port > 0)
@@ -238,10 +241,6 @@ fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
     if let Some(path) = &config.unixsocket {
         let listener = listen::unix(path, config.unixsocketperm, config.tcp_backlog);
         listeners.push(listener.map_err(|error| refused(path.display(), &error))?);
-    }
-    if listeners.is_empty() {
-        let why = "there is nothing to listen on: port is 0, and there is no tls-port and no unixsocket";
-        return Err(Failure(exit::CONFIG, why.to_owned()));
     }
     Ok(listeners)
 }

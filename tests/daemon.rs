@@ -382,7 +382,10 @@ mod users {
         assert!(gateway.receive().is_err(), "there is no such user any more");
         fs::write(&file, "user gateway +nosuch\n").unwrap();
         let refusal = admin.ask(&["ACL", "LOAD"]);
-        assert!(error(&refusal).contains("users.acl:1: '+nosuch': Unknown command"), "{refusal:?}");
+        assert!(
+            error(&refusal).contains("users.acl:1: user 'gateway': '+nosuch': Unknown command"),
+            "{refusal:?}"
+        );
         assert_eq!(strings(&admin.ask(&["ACL", "USERS"])), [&b"default"[..], b"issuer"]);
     }
 
@@ -417,6 +420,112 @@ mod users {
         let daemon = home.start();
         logged_in(&daemon);
         assert_eq!(daemon.connect().ask(&["AUTH", "issuer", "0ther"]), simple("OK"));
+    }
+
+    /// A daemon with this configuration file, and no users but those that it names.
+    fn configured(toml: &str) -> Home {
+        let home = Home::new();
+        let file = home.path("revoked.toml");
+        fs::write(&file, toml).unwrap();
+        home.with_argument(file.to_str().unwrap())
+    }
+
+    fn reread(home: &Home, daemon: &Daemon, toml: &str, outcome: &str) {
+        fs::write(home.path("revoked.toml"), toml).unwrap();
+        daemon.signal("HUP");
+        daemon.wait_for_log(outcome);
+    }
+
+    #[test]
+    fn keep_the_password_of_default_when_requirepass_is_taken_away() {
+        let home = Home::new();
+        let acl = home.path("users.acl");
+        fs::write(&acl, "user default on >s3cret ~* &* +@all\n").unwrap();
+        let lines = format!("aclfile = '{}'\n", acl.display());
+        for lines in [lines, "user = ['default on >s3cret ~* &* +@all']\n".to_owned()] {
+            let home = configured(&format!("{lines}requirepass = 'old'\n"));
+            let daemon = home.start();
+            daemon.wait_for_log("requirepass has no effect");
+            reread(&home, &daemon, &lines, "The configuration was read anew");
+            let client = daemon.connect();
+            assert!(error(&client.ask(&["GET", "a"])).starts_with("NOAUTH"));
+            assert!(error(&client.ask(&["AUTH", "old"])).starts_with("WRONGPASS"));
+            assert_eq!(client.ask(&["AUTH", "s3cret"]), simple("OK"));
+        }
+    }
+
+    #[test]
+    fn keep_the_password_of_default_until_the_restart_that_a_new_aclfile_takes() {
+        let home = Home::new();
+        let acl = home.path("users.acl");
+        fs::write(&acl, "user default on >s3cret ~* &* +@all\n").unwrap();
+        let home = configured("requirepass = 'old'\n");
+        let daemon = home.start();
+        reread(
+            &home,
+            &daemon,
+            &format!("aclfile = '{}'\n", acl.display()),
+            "The configuration was read anew",
+        );
+        let client = daemon.connect();
+        assert!(error(&client.ask(&["GET", "a"])).starts_with("NOAUTH"));
+        assert_eq!(client.ask(&["AUTH", "old"]), simple("OK"));
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(log.contains("requirepass is (hidden) now: that takes a restart"), "{log}");
+    }
+
+    #[test]
+    fn are_read_anew_from_their_file_at_sighup() {
+        let (home, file) = home();
+        let daemon = home.start();
+        let gateway = logged_in(&daemon);
+        fs::write(&file, "user gateway +nosuch\n").unwrap();
+        daemon.signal("HUP");
+        daemon.wait_for_log("users.acl:1: ");
+        assert_eq!(gateway.ask(&["SISMEMBER", "revoked", "a"]), integer(0), "as they were");
+        fs::write(&file, "user issuer on >0ther ~revoked +sadd\n").unwrap();
+        daemon.signal("HUP");
+        daemon.wait_for_log("The configuration was read anew");
+        assert!(gateway.receive().is_err(), "there is no such user any more");
+        assert_eq!(daemon.connect().ask(&["AUTH", "issuer", "0ther"]), simple("OK"));
+    }
+
+    #[test]
+    fn are_read_anew_from_the_configuration_at_sighup_with_all_the_rest_or_not_at_all() {
+        let home = configured("user = ['gateway on >s3cret ~revoked +sismember']\n");
+        let daemon = home.start();
+        let gateway = logged_in(&daemon);
+        let wrong = "loglevel = 'verbose'\nuser = ['gateway on +nosuch']\n";
+        reread(&home, &daemon, wrong, "'+nosuch'");
+        assert_eq!(gateway.ask(&["SISMEMBER", "revoked", "a"]), integer(0));
+        let admin = daemon.connect();
+        let refused = "maxclients = 4294967295\nuser = ['issuer on >0ther ~revoked +sadd']\n";
+        reread(&home, &daemon, refused, "maxclients: ");
+        assert_eq!(strings(&admin.ask(&["ACL", "USERS"])), [&b"default"[..], b"gateway"]);
+        let right = "user = ['issuer on >0ther ~revoked +sadd']\n";
+        reread(&home, &daemon, right, "The configuration was read anew");
+        assert!(gateway.receive().is_err(), "there is no such user any more");
+        assert_eq!(strings(&admin.ask(&["ACL", "USERS"])), [&b"default"[..], b"issuer"]);
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(!log.contains("CONFIG SET") && !log.contains("s3cret") && !log.contains("restart"), "{log}");
+    }
+
+    #[test]
+    fn that_were_rewritten_are_no_news_at_sighup() {
+        let home = configured("");
+        let daemon = home.start();
+        let admin = daemon.connect();
+        admin.ask(&["ACL", "SETUSER", "issuer", "on", ">0ther", "~revoked", "+sadd"]);
+        assert_eq!(admin.ask(&["CONFIG", "REWRITE"]), simple("OK"));
+        admin.ask(&["ACL", "SETUSER", "later", "on", "nopass"]);
+        daemon.signal("HUP");
+        daemon.wait_for_log("The configuration was read anew");
+        assert_eq!(strings(&admin.ask(&["ACL", "USERS"])).len(), 3, "nothing else was said of them");
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        assert!(!log.contains("user is") && !log.contains("user was"), "{log}");
     }
 
     #[test]

@@ -87,13 +87,12 @@ mod check_config {
 
     #[test]
     fn every_fault_is_named_with_its_line_and_what_was_meant() {
-        let toml =
-            "prot = 1\nport = 0\n\nappendfsync = always\ndir = '/no/such'\nmaxclients = 'x'\n[tls]\na = 1\n";
+        let toml = "prot = 1\nport = 70000\n\nappendfsync = always\ndir = '/no/such'\nmaxclients = 'x'\n[tls]\na = 1\n";
         let (code, said) = check(toml);
         assert_eq!(code, Some(CONFIG));
         for (line, start) in said.iter().zip([
             "revoked: FILE:1: prot: no such option; did you mean port?",
-            "revoked: FILE:2: port: '0' is not a whole number from 1 to 65535",
+            "revoked: FILE:2: port: '70000' is not a whole number from 0 to 65535",
             "revoked: FILE:4:15: appendfsync: ",
             "revoked: FILE:5: dir: '/no/such' is not a directory: ",
             "revoked: FILE:6: maxclients: ",
@@ -102,6 +101,43 @@ mod check_config {
             assert!(line.starts_with(start), "{line}, not {start}");
         }
         assert_eq!(said.len(), 6, "{said:?}");
+    }
+
+    #[test]
+    fn what_can_not_be_together_or_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let acl = folder.path().join("users.acl");
+        fs::write(&acl, "user ada on\nuser bob +nosuch\nuse\n").unwrap();
+        let acl = path(&acl);
+        for (toml, start) in [
+            (format!("user = ['ada on']\naclfile = '{acl}'\n"), "FILE:1: user: users are named here, or"),
+            ("port = 0\n".into(), "FILE:1: port: there is nothing to listen on"),
+            ("tls-port = 7000\n".into(), "FILE:1: tls-port: tls-cert-file is not set"),
+            ("port = 7000\nmetrics-port = 7000\n".into(), "FILE:2: metrics-port: 127.0.0.1:7000 is listened"),
+            ("\nmetrics-port = 6379\n".into(), "FILE:2: metrics-port: 127.0.0.1:6379 is listened"),
+            ("aclfile = '/no/such'".into(), "FILE:1: aclfile: /no/such: can't be read: "),
+            (format!("aclfile = '{acl}'\n"), &*format!("FILE:1: aclfile: {acl}:2: user 'bob': '+nosuch': ")),
+        ] {
+            let (code, said) = check(&toml);
+            assert_eq!((code, said.len()), (Some(CONFIG), 1), "{toml}: {said:?}");
+            assert!(said[0].starts_with(&format!("revoked: {start}")), "{said:?}, not {start}");
+        }
+        let (_, said) = check("port = 7000\ntls-port = 7000\n");
+        assert!(said.len() == 2 && said[0].contains("tls-port: "), "{said:?}");
+    }
+
+    #[test]
+    fn every_user_that_is_wrong_is_named_with_its_line() {
+        let (code, said) =
+            check("user = [\n'ada on',\n'bob +x >s3cret', 'eve ~a +y',\n'+@all',\n'joe +get',\n]\n");
+        assert_eq!(code, Some(CONFIG));
+        for (line, start) in said.iter().zip([
+            "revoked: FILE:3: user: user 'bob': '+x': Unknown command",
+            "revoked: FILE:3: user: user 'eve': '+y': Unknown command",
+        ]) {
+            assert!(line.starts_with(start), "{line}, not {start}");
+        }
+        assert_eq!(said.len(), 2, "{said:?}");
     }
 
     #[test]

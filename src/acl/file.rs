@@ -41,26 +41,31 @@ fn parse_line<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8], Ru
     user(behind.ok_or("line should start with user keyword")?, catalogue)
 }
 
-/// The users that the configuration names, or what is wrong with the first that is wrong.
+/// The users that the configuration names, or all that is wrong with them, in one line.
 pub(super) fn configured<'a>(
     lines: impl Iterator<Item = &'a str>,
     catalogue: &Catalogue,
 ) -> Result<Vec<Named>, String> {
     let mut users: Vec<Named> = Vec::new();
+    let mut errors: Vec<String> = Vec::new();
     for line in lines {
-        let (name, rules) = user(line.as_bytes(), catalogue)?;
-        if users.iter().any(|(known, _)| **known == *name) {
-            return Err(format!("duplicate user '{}'", printable(name)));
+        match user(line.as_bytes(), catalogue) {
+            Ok((name, _)) if users.iter().any(|(known, _)| **known == *name) => {
+                errors.push(format!("duplicate user '{}'", printable(name)));
+            }
+            Ok((name, rules)) => users.push((name.into(), rules)),
+            Err(problem) => errors.push(problem),
         }
-        users.push((name.into(), rules));
     }
-    Ok(users)
+    if errors.is_empty() { Ok(users) } else { Err(errors.join("; ")) }
 }
 
 /// A user as the configuration and the file have it, behind the keyword: its name and its rules.
 pub(super) fn user<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8], Rules), String> {
-    let Line { name, rules } =
-        Line::parse(line).map_err(|_| "unmatched parenthesis in selector definition".to_owned())?;
+    let Line { name, rules } = Line::parse(line).map_err(|_| {
+        let name = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()).unwrap_or_default();
+        format!("user '{}': unmatched parenthesis in selector definition", printable(name))
+    })?;
     if !is_name(name) {
         return Err("a user has a name, of one word".to_owned());
     }
@@ -68,7 +73,9 @@ pub(super) fn user<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8
     match user.apply_all(&rules, catalogue) {
         Ok(()) => Ok((name, user)),
         // Other rules may be passwords.
-        Err((rule, problem @ RuleProblem::Unknown)) => Err(format!("'{}': {problem}", printable(rule))),
+        Err((rule, problem @ RuleProblem::Unknown)) => {
+            Err(format!("user '{}': '{}': {problem}", printable(name), printable(rule)))
+        }
         Err((_, problem)) => Err(format!("user '{}': {problem}", printable(name))),
     }
 }

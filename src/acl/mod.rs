@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use self::file::Named;
+use self::user::is_name;
 use crate::limits::USERS;
 use crate::reply::{Error, printable};
 
@@ -25,6 +25,7 @@ pub use self::user::{Rules, User};
 
 mod catalogue;
 mod file;
+mod foreign;
 mod log;
 mod password;
 mod selector;
@@ -48,6 +49,13 @@ pub struct Users {
     file: Option<PathBuf>,
     /// What was denied to them.
     pub log: Log,
+}
+
+/// Users that were read, and do not count yet.
+#[derive(Debug)]
+pub struct Named {
+    users: Vec<file::Named>,
+    requirepass: Option<Digest>,
 }
 
 type ByName = BTreeMap<Box<[u8]>, Arc<User>>;
@@ -107,7 +115,8 @@ impl Users {
     pub fn set<'a>(&self, name: &[u8], rules: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         let merged = user::merge_selectors(rules);
         let rules = merged.map_err(|word| Error::UnmatchedParenthesis(printable(word)))?;
-        if has_spaces(name) {
+        // It would not be read again from where it is saved.
+        if !is_name(name) {
             return Err(Error::InvalidUserName);
         }
         let _changing = self.lock();
@@ -150,14 +159,30 @@ impl Users {
         self.put(User::new(known.id(), known.name(), rules));
     }
 
-    /// Makes the users that the configuration names, and no others but the default one.
+    /// Reads the users that the configuration names: in its file of users, if there is one, or in these lines. They don't
+    /// count before [`Self::count`] is told so. `requirepass` is the password of the default user, where nothing else names
+    /// it. Waits for the disk.
     ///
     /// # Errors
     ///
-    /// Says what is wrong: they are as they were.
-    pub fn configure(&self, lines: &[String]) -> Result<(), String> {
-        self.replace(file::configured(lines.iter().map(String::as_str), self.catalogue)?);
-        Ok(())
+    /// Says what is wrong, for people.
+    pub fn read(&self, lines: &[String], requirepass: Option<&str>) -> Result<Named, String> {
+        let users = match &self.file {
+            Some(path) => self.read_file(path)?,
+            None => file::configured(lines.iter().map(String::as_str), self.catalogue)?,
+        };
+        Ok(Named { users, requirepass: requirepass.map(|password| Digest::of(password.as_bytes())) })
+    }
+
+    /// Makes the users that were read, and no others but the default one.
+    pub fn count(&self, named: Named) {
+        let mut requirepass = self.lock();
+        *requirepass = named.requirepass;
+        let names_default = named.users.iter().any(|(name, _)| **name == *DEFAULT_USER.as_bytes());
+        if names_default && named.requirepass.is_some() {
+            tracing::warn!("requirepass has no effect: there is a line for the user {DEFAULT_USER}");
+        }
+        self.replace(named.users, *requirepass);
     }
 
     /// The users as the configuration would have to name them to make them again, but for the default one where
@@ -186,22 +211,15 @@ impl Users {
     /// Says what is wrong: the users are as they were.
     pub fn load(&self) -> Result<(), Error> {
         let path = self.file.as_ref().ok_or(Error::NoAclFile)?;
-        self.load_from(path).map_err(Error::AclLoadFailed)
-    }
-
-    /// The same at start, if there is a file.
-    ///
-    /// # Errors
-    ///
-    /// Says what is wrong, for people.
-    pub fn load_first(&self) -> Result<(), String> {
-        self.file.as_ref().map_or(Ok(()), |path| self.load_from(path))
-    }
-
-    fn load_from(&self, path: &Path) -> Result<(), String> {
-        let text = fs::read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
-        self.replace(file::parse(path, &text, self.catalogue)?);
+        let users = self.read_file(path).map_err(Error::AclLoadFailed)?;
+        let requirepass = self.lock();
+        self.replace(users, *requirepass);
         Ok(())
+    }
+
+    fn read_file(&self, path: &Path) -> Result<Vec<file::Named>, String> {
+        let text = fs::read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+        file::parse(path, &text, self.catalogue)
     }
 
     /// Writes the users to the file. Waits for the disk.
@@ -227,12 +245,12 @@ impl Users {
         self.file.as_deref()
     }
 
-    fn replace(&self, users: Vec<Named>) {
-        let requirepass = self.lock();
+    /// To be called while no one else can change them.
+    fn replace(&self, users: Vec<file::Named>, requirepass: Option<Digest>) {
         let known = |name: &[u8]| self.find(name);
         let default = self.default_user();
         let mut by_name = ByName::new();
-        let plain = Rules::all(self.catalogue).with_password(*requirepass);
+        let plain = Rules::all(self.catalogue).with_password(requirepass);
         by_name
             .insert(DEFAULT_USER.as_bytes().into(), Arc::new(User::new(default.id(), default.name(), plain)));
         for (name, rules) in users {

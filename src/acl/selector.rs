@@ -5,6 +5,7 @@
 //! ACL LIST shows them.
 
 use super::catalogue::{self, Catalogue};
+use super::foreign;
 use crate::glob::{self, Case};
 use crate::reply::RuleProblem;
 
@@ -255,9 +256,15 @@ impl Selector {
             self.change_command(row, true, catalogue);
             return Ok(());
         }
+        if let Some(foreign) = foreign::command(name) {
+            self.note_rule(true, foreign.as_bytes());
+            return Ok(());
+        }
         let bar = name.iter().rposition(|&byte| byte == b'|').ok_or(RuleProblem::Unknown)?;
         let (command, argument) = (&name[..bar], &name[bar + 1..]);
-        let row = catalogue.find(command).ok_or(RuleProblem::Unknown)?;
+        let Some(row) = catalogue.find(command) else {
+            return self.allow_foreign_argument(command, argument, name);
+        };
         if catalogue.is_subcommand(row) {
             return Err(RuleProblem::FirstArgumentOfSubcommand);
         }
@@ -276,9 +283,34 @@ impl Selector {
         Ok(())
     }
 
+    /// A first argument of a command that only Redis has: the rule is kept, and gives nothing.
+    fn allow_foreign_argument(
+        &mut self,
+        command: &[u8],
+        argument: &[u8],
+        rule: &[u8],
+    ) -> Result<(), RuleProblem> {
+        let command = foreign::command(command).ok_or(RuleProblem::Unknown)?;
+        if command.contains('|') {
+            return Err(RuleProblem::FirstArgumentOfSubcommand);
+        }
+        check_no_spaces(argument)?;
+        if argument.is_empty() {
+            return Err(RuleProblem::Syntax);
+        }
+        if foreign::has_subcommands(command) {
+            return Err(RuleProblem::Unknown);
+        }
+        self.note_rule(true, &rule.to_ascii_lowercase());
+        Ok(())
+    }
+
     fn deny_command(&mut self, name: &[u8], catalogue: &Catalogue) -> Result<(), RuleProblem> {
-        let row = catalogue.find(name).ok_or(RuleProblem::Unknown)?;
-        self.change_command(row, false, catalogue);
+        match (catalogue.find(name), foreign::command(name)) {
+            (Some(row), _) => self.change_command(row, false, catalogue),
+            (None, Some(foreign)) => self.note_rule(false, foreign.as_bytes()),
+            (None, None) => return Err(RuleProblem::Unknown),
+        }
         Ok(())
     }
 

@@ -229,11 +229,11 @@ fn a_file_is_taken_whole_or_not_at_all() {
     let place = |line: usize| format!("{}:{line}: ", path.display());
     let expected = [
         "ERR ".to_owned(),
-        place(2) + "'+nosuch': Unknown command or category name in ACL. ",
+        place(2) + "user 'a': '+nosuch': Unknown command or category name in ACL. ",
         place(3) + "line should start with user keyword. ",
         place(4) + "duplicate user 'same'. ",
         place(5) + "user 'c': Syntax error. ",
-        place(6) + "unmatched parenthesis in selector definition. ",
+        place(6) + "user 'd': unmatched parenthesis in selector definition. ",
         "WARNING: ACL errors detected, no change to the previously active ACL rules was performed".to_owned(),
     ];
     assert_eq!(error, expected.concat());
@@ -319,4 +319,25 @@ proptest! {
             prop_assert_eq!(again, rules);
         }
     }
+}
+
+#[test]
+fn a_name_is_one_that_can_be_read_again() {
+    let users = Users::new(catalogue(), None);
+    for name in ["", "a b", "a\nb", "a\0"] {
+        assert_eq!(users.set(name.as_bytes(), [&b"on"[..]].into_iter()), Err(Error::InvalidUserName));
+    }
+    assert_eq!(users.list().len(), 1);
+}
+
+#[test]
+fn commands_that_only_redis_has_can_be_named_and_change_nothing() {
+    assert_eq!(described("+xinfo -EVAL +Eval|x"), "user u off resetchannels -@all +xinfo -eval +eval|x");
+    assert_eq!(described("+debug|x -debug +debug"), "user u off resetchannels -@all +debug");
+    assert!(rules("~* &* +@all -debug -script|flush").allow_everything());
+    assert_eq!(allowed("+get +hget +xinfo|stream -lpush"), ["get"]);
+    for wrong in ["+nosuch", "-nosuch", "+nosuch|x", "+xinfo|nosuch", "-eval|x"] {
+        assert_eq!(try_rules(wrong).unwrap_err(), RuleProblem::Unknown, "{wrong}");
+    }
+    assert_eq!(try_rules("+eval|").unwrap_err(), RuleProblem::Syntax);
 }

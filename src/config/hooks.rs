@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Appendfsync, Loglevel};
+use super::{Appendfsync, Config, Loglevel};
 use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 use crate::tls;
@@ -12,6 +12,9 @@ type ReadTls = dyn Fn(&tls::Options) -> Result<(), String> + Send + Sync;
 
 /// Takes a password, or none.
 pub type SetPassword = dyn Fn(Option<&str>) + Send + Sync;
+
+/// Reads the users that a configuration names, and returns what has them count.
+type ReadUsers = dyn Fn(&Config) -> Result<Box<dyn FnOnce()>, String> + Send + Sync;
 
 /// What makes those options count that take more than storing a value.
 pub struct Hooks {
@@ -29,6 +32,9 @@ pub struct Hooks {
     pub tls: Box<ReadTls>,
     /// Changes the password of the default user.
     pub requirepass: Box<SetPassword>,
+    /// Has the users be those that the configuration names, or its file of users; a password of the default user's own
+    /// beats `requirepass`. An error is text for the log.
+    pub reread_users: Box<ReadUsers>,
     /// The users as the configuration would have to name them. An error is text for the client.
     pub users: Box<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Changes which events of keys are published.

@@ -1,5 +1,6 @@
 //! The configuration while the server runs: CONFIG GET, SET and REWRITE.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hooks::Hooks;
@@ -31,14 +32,14 @@ impl Live {
     }
 
     /// Has the options count, all or none.
-    fn apply(&self, old: &Config, new: &Config, rows: &[&'static Row]) -> Result<(), Error> {
+    fn apply(&self, old: &Config, new: &Config, rows: &[&'static Row]) -> Result<(), Refusal> {
         for (done, row) in rows.iter().enumerate() {
             if let Err(problem) = row.change.ask(new, &self.hooks) {
                 // What was so a moment ago can be so again.
                 for row in &rows[..done] {
                     let _ = row.change.ask(old, &self.hooks);
                 }
-                return Err(failed(row.name, problem));
+                return Err(Refusal { name: row.name, problem });
             }
         }
         for row in rows {
@@ -50,32 +51,58 @@ impl Live {
 
 /// SIGHUP.
 impl Live {
-    /// Has what was read anew count, as far as CONFIG SET could change it: all of it or nothing. Of what can't be changed
-    /// the log says that it takes a restart.
+    /// Has what was read anew count, as far as CONFIG SET could change it, and the users: all of it or nothing. Of what can't
+    /// be changed the log says that it takes a restart.
     ///
     /// # Errors
     ///
-    /// If an option's value is refused. All is as it was then.
-    pub fn reload(&self, read: &Config) -> Result<(), Error> {
+    /// Says which option's value, or which user, is refused. All is as it was then.
+    pub fn reload(&self, read: &Config) -> Result<(), String> {
         let mut config = self.config();
+        // Between a file of users and none, or another one, no users are to be lost meanwhile, and no password either.
+        let can_change_users = config.aclfile == read.aclfile;
+        let is_live = |row: &&Row| if row.is_about_users() { can_change_users } else { row.change.is_live() };
         let is_other = |row: &&Row| row.kind.get(&config) != row.kind.get(read);
-        let (live, fixed): (Vec<_>, Vec<_>) =
-            ROWS.iter().filter(is_other).partition(|row| row.change.is_live());
+        let (live, fixed): (Vec<_>, Vec<_>) = ROWS.iter().filter(is_other).partition(is_live);
         let mut new = config.clone();
         for row in &live {
-            row.kind
-                .set(&mut new, &row.kind.get(read))
-                .ok_or_else(|| failed(row.name, ParameterProblem::NotAllowed(row.kind.allowed())))?;
+            let refused = || format!("{} is not {}", row.name, row.kind.allowed());
+            row.kind.set(&mut new, &row.kind.get(read)).ok_or_else(refused)?;
         }
+        let (users, others): (Vec<_>, Vec<_>) = live.iter().copied().partition(|row| row.is_about_users());
+        // Where nothing else is said of users, those that were made meanwhile stay; but the file of users may have changed.
+        let has_users = can_change_users && (!users.is_empty() || new.aclfile.is_some());
+        let users = has_users.then(|| (self.hooks.reread_users)(&new)).transpose()?;
         // Whether or not an option has changed: the files may have.
-        (self.hooks.tls)(&new.tls).map_err(|why| failed("tls-cert-file", ParameterProblem::Failed(why)))?;
-        self.apply(&config, &new, &live)?;
+        (self.hooks.tls)(&new.tls)?;
+        self.apply(&config, &new, &others).map_err(|refusal| refusal.to_string())?;
+        if let Some(has_them_count) = users {
+            has_them_count();
+        }
         *config = new;
         log_values(&live, &config);
         for row in fixed {
             tracing::warn!("{} is {} now: that takes a restart", row.name, shown(row, read));
         }
         Ok(())
+    }
+}
+
+/// Why an option can't have a value.
+struct Refusal {
+    name: &'static str,
+    problem: ParameterProblem,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.problem)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        failed(refusal.name, refusal.problem)
     }
 }
 
@@ -119,7 +146,10 @@ impl Parameters for Live {
         if config.aclfile.is_none() {
             config.users = (self.hooks.users)().map_err(Error::RewriteFailed)?;
         }
-        rewrite::rewrite(&config)
+        rewrite::rewrite(&config)?;
+        // What SIGHUP will read is what is so.
+        self.config().users = config.users;
+        Ok(())
     }
 
     fn is_secret(&self, name: &[u8]) -> bool {
@@ -210,13 +240,14 @@ mod tests {
         loglevel: AtomicUsize,
         requirepass: AtomicUsize,
         appendfsync: AtomicUsize,
+        users: AtomicUsize,
     }
 
     /// A server that has room for 100 clients.
     fn live() -> (Live, Arc<Calls>) {
         let config = from_sources(["revoked"].map(OsString::from), [], "0.0.0").unwrap();
         let calls = Arc::new(Calls::default());
-        let [loglevel, appendfsync, requirepass] = [(); 3].map(|()| Arc::clone(&calls));
+        let [loglevel, appendfsync, requirepass, users] = [(); 4].map(|()| Arc::clone(&calls));
         let hooks = Hooks {
             loglevel: Box::new(move |_| {
                 loglevel.loglevel.fetch_add(1, Relaxed);
@@ -231,6 +262,12 @@ mod tests {
             tls: Box::new(|_| Ok(())),
             requirepass: Box::new(move |_| {
                 requirepass.requirepass.fetch_add(1, Relaxed);
+            }),
+            reread_users: Box::new(move |_| {
+                let users = Arc::clone(&users);
+                Ok(Box::new(move || {
+                    users.users.fetch_add(1, Relaxed);
+                }))
             }),
             users: Box::new(|| Ok(vec!["ada on ~* +@all".to_owned()])),
             notify_keyspace_events: Box::new(|_| ()),
@@ -323,7 +360,7 @@ mod tests {
         assert_eq!(calls.appendfsync.load(Relaxed), 0, "what is as it was is left alone");
 
         let error = live.reload(&read(&["--loglevel", "debug", "--maxclients", "101"])).unwrap_err();
-        assert!(error.to_string().contains("maxclients"), "{error}");
+        assert!(error.contains("maxclients"), "{error}");
         assert_eq!(live.value("loglevel").as_deref(), Some("warning"));
         live.reload(&read(&["--maxclients", "50"])).unwrap();
         assert_eq!(
@@ -331,6 +368,28 @@ mod tests {
             Some("notice"),
             "the default, which it was started with"
         );
+    }
+
+    #[test]
+    fn users_that_were_read_anew_count_with_all_the_rest_or_not_at_all() {
+        let (live, calls) = live();
+        let reload = |args: &[&str]| {
+            let args = ["revoked"].iter().chain(args).map(OsString::from);
+            live.reload(&from_sources(args, [], "0.0.0").unwrap())
+        };
+        let error = reload(&["--user", "bob on", "--maxclients", "101"]).unwrap_err();
+        assert!(error.starts_with("maxclients: "), "{error}");
+        assert_eq!(calls.users.load(Relaxed), 0);
+        reload(&["--user", "bob on", "--maxclients", "50"]).unwrap();
+        reload(&["--user", "bob on", "--maxclients", "60"]).unwrap();
+        assert_eq!(calls.users.load(Relaxed), 1, "those that are as they were are left alone");
+        reload(&["--user", "bob on", "--requirepass", "p", "--maxclients", "60"]).unwrap();
+        assert_eq!((calls.users.load(Relaxed), calls.requirepass.load(Relaxed)), (2, 0));
+        reload(&["--aclfile", "users.acl", "--maxclients", "60"]).unwrap();
+        assert_eq!(calls.users.load(Relaxed), 2, "that takes a restart");
+        assert_eq!(live.value("requirepass").as_deref(), Some("p"), "and this with it");
+        assert!(live.rewrite().is_err(), "there is no file");
+        assert_eq!(live.config().users, ["bob on"]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use clap::{Arg, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::acl;
+use crate::command as command_table;
 use crate::outbox::OutputLimits;
 use crate::pubsub::EventClasses;
 use crate::tls;
@@ -32,6 +34,7 @@ pub use self::hooks::{Hooks, SetPassword};
 pub use self::live::Live;
 pub use self::task::{Task, Tool};
 
+mod check;
 mod hooks;
 mod live;
 mod rewrite;
@@ -185,7 +188,7 @@ pub fn task(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     version: &str,
 ) -> Result<Task, Error> {
-    let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
+    let matches = parsed(args, version)?;
     if let Some((name, matches)) = matches.subcommand()
         && let Some(tool) = Subcommand::find(name).and_then(|subcommand| subcommand.tool(matches))
     {
@@ -205,8 +208,25 @@ pub fn from_sources(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     version: &str,
 ) -> Result<Config, Error> {
-    let matches = command(version).try_get_matches_from(args).map_err(|error| usage_error(&error))?;
+    let matches = parsed(args, version)?;
     from_matches(&matches, environment)
+}
+
+fn parsed(args: impl IntoIterator<Item = OsString>, version: &str) -> Result<ArgMatches, Error> {
+    let args: Vec<_> = args.into_iter().collect();
+    command(version).try_get_matches_from(&args).map_err(|error| match usage_error(&error) {
+        Error::Invalid(text) => args.get(1).and_then(|word| mistyped(word)).unwrap_or(Error::Invalid(text)),
+        asked => asked,
+    })
+}
+
+/// The error for a word that can be meant for a tool alone: what stands behind it is no configuration's.
+fn mistyped(word: &OsStr) -> Option<Error> {
+    let path = Path::new(word);
+    let meant = Subcommand::nearest(path).filter(|&meant| path != Path::new(meant) && !path.exists())?;
+    let is_word = word.to_str().is_some_and(|word| !word.starts_with('-') && !word.contains(['.', '/']));
+    is_word
+        .then(|| Error::invalid(format!("{}: no such tool; did you mean revoked {meant}?", path.display())))
 }
 
 fn from_matches(
@@ -226,12 +246,10 @@ fn from_matches(
     for setting in &settings {
         setting.apply(&mut config)?;
     }
-    if !config.users.is_empty()
-        && config.aclfile.is_some()
-        && let Some(setting) = settings.iter().rfind(|setting| setting.row.kind.is_users())
+    if let Some((name, why)) = config.users_fault()
+        && let Some(setting) = settings.iter().rfind(|setting| setting.row.name == name)
     {
-        let name = setting.place.spell(setting.row.name);
-        return Err(setting.place.error(&name, "users are named here, or in the aclfile, but not in both"));
+        return Err(setting.place.error(&setting.place.spell(name), why));
     }
     // Only the directory that counts has to exist: a file made for another machine can be tried on this one.
     if let Some(setting) = settings.iter().rfind(|setting| setting.row.name == "dir") {
@@ -271,7 +289,11 @@ pub fn example() -> String {
             section = row.section;
             parts.push(format!("\n\n## {section}\n"));
         }
-        let when = if row.change.is_live() { "CONFIG SET can change it" } else { "It counts at start only" };
+        let when = match &row.change {
+            change if change.is_live() => "CONFIG SET can change it",
+            _ if row.kind.is_users() => "SIGHUP reads it anew",
+            _ => "It counts at start only",
+        };
         let allowed = format!("Allowed: {}. {when}.", row.kind.allowed());
         parts.push(format!("\n{}{}#{} = {}\n", comment(row.doc), comment(&allowed), row.name, row.example()));
     }
@@ -516,8 +538,9 @@ Exit codes:
 
 Signals:
   SIGTERM, SIGINT  finish what clients have submitted, then exit with 0
-  SIGHUP           read the configuration file anew; what CONFIG SET can
-                   change counts at once, the log names what takes a restart
+  SIGHUP           read the configuration file and the users anew; what CONFIG
+                   SET can change counts at once, the log names what takes a
+                   restart
 
 Documentation: README.md; config.example.toml for the configuration file."#;
 
@@ -554,7 +577,8 @@ fn defaults() -> Vec<Setting> {
 }
 
 /// Everything that is wrong in the configuration file at `path`, in the order of its lines, each as one that says where and
-/// what is allowed. Nothing else is looked at, but for the directory that the file names.
+/// what is allowed, then what can't be together. Nothing else is looked at, but for what the file names: the directory, and
+/// the files of users and of TLS.
 #[must_use]
 pub fn faults_in(path: &Path) -> Vec<Error> {
     let toml = match read_file(path) {
@@ -567,11 +591,22 @@ pub fn faults_in(path: &Path) -> Vec<Error> {
         .map(|error| (error.span().map_or(0, |span| span.start), syntax_error(path, &toml, error)))
         .collect();
     let broken_lines: Vec<_> = faults.iter().map(|(at, _)| line_and_column(&toml, *at).0).collect();
+    // What is read behind the first fault of a line says little.
+    faults.sort_by_key(|(at, _)| *at);
+    faults.dedup_by_key(|(at, _)| line_and_column(&toml, *at).0);
     let mut config = Config::blank(None);
+    for setting in defaults() {
+        faults.extend(setting.apply(&mut config).err().map(|fault| (0, fault)));
+    }
     for (name, value) in table.get_ref() {
         let at = name.span().start;
         // What is read of a line that is no TOML was not meant so.
         if broken_lines.contains(&line_and_column(&toml, at).0) {
+            continue;
+        }
+        let users = users_at_fault(path, &toml, name, value);
+        if !users.is_empty() {
+            faults.extend(users);
             continue;
         }
         let outcome = setting(path, &toml, name, value).and_then(|setting| {
@@ -580,10 +615,37 @@ pub fn faults_in(path: &Path) -> Vec<Error> {
         });
         faults.extend(outcome.err().map(|fault| (at, fault)));
     }
+    for (option, why) in config.faults() {
+        let written = table.get_ref().iter().find(|(name, _)| name.get_ref() == option);
+        let at = written.map(|(name, _)| name.span().start);
+        let fault = match at {
+            Some(at) => Place::File(path.to_owned(), line_and_column(&toml, at).0).error(option, why),
+            None => Error::invalid(format!("{}: {option}: {why}", path.display())),
+        };
+        faults.push((at.unwrap_or(toml.len()), fault));
+    }
     faults.sort_by_key(|(at, _)| *at);
-    // What is read behind the first fault of a line says little.
-    faults.dedup_by_key(|(at, _)| line_and_column(&toml, *at).0);
     faults.into_iter().map(|(_, fault)| fault).collect()
+}
+
+/// The users in a list of them that can't be as they are, each with the place of its own line.
+fn users_at_fault(
+    path: &Path,
+    toml: &str,
+    name: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Vec<(usize, Error)> {
+    let (Some(row), DeValue::Array(items)) = (Row::find(name.get_ref()), value.get_ref()) else {
+        return Vec::new();
+    };
+    let fault = |item: &Spanned<DeValue<'_>>| {
+        let text = item.get_ref().as_str()?;
+        let problem = acl::problem(std::iter::once(text), command_table::catalogue())?;
+        let at = item.span().start;
+        let place = Place::File(path.to_owned(), line_and_column(toml, at).0);
+        Some((at, place.error(row.name, problem)))
+    };
+    if row.kind.is_users() { items.iter().filter_map(fault).collect() } else { Vec::new() }
 }
 
 fn from_file(path: &Path) -> Result<Vec<Setting>, Error> {
@@ -616,6 +678,9 @@ fn setting(
     name: &Spanned<Cow<'_, str>>,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<Setting, Error> {
+    if let Some((_, fault)) = users_at_fault(path, toml, name, value).into_iter().next() {
+        return Err(fault);
+    }
     let place = Place::File(path.to_owned(), line_and_column(toml, name.span().start).0);
     let row = Row::find(name.get_ref()).ok_or_else(|| place.unknown(name.get_ref()))?;
     let Some(text) = row.kind.text_of(value.get_ref()) else {
@@ -784,7 +849,7 @@ mod tests {
             Kind::Integer { range, .. } => Some((i128::from(*range.end()) + 1).to_string()),
             Kind::Memory { range, .. } => Some((range.end() + 1).to_string()),
             Kind::Addresses { .. } | Kind::Word { .. } | Kind::Switch { .. } => Some("localhost".to_owned()),
-            Kind::Users { .. } => Some("ada +nosuch".to_owned()),
+            Kind::Users { .. } => Some("ada on\nada off".to_owned()),
             Kind::Text { .. } if row.name == "aclfile" => None,
             Kind::Text { .. } => Some("no/such".to_owned()),
             Kind::Path { longest, .. } => Some("x".repeat(longest + 1)),
@@ -799,8 +864,7 @@ mod tests {
         assert!(!format!("{config:?}").contains(">p"));
         assert_eq!(
             error(read_file("port = 1\nuser = ['ada on >secret ~a +nosuch']", &[])),
-            "FILE:2: user: the value is not a list of users, of each its name and its rules: '+nosuch': Unknown \
-             command or category name in ACL"
+            "FILE:2: user: user 'ada': '+nosuch': Unknown command or category name in ACL"
         );
         assert_eq!(
             error(read(&["--user", "ada on\nada off"], &[])),
@@ -934,7 +998,17 @@ mod tests {
         assert!(error(read(&["--port", "1", "--port", "2"], &[])).contains("--port"));
         assert!(error(read(&["no-such.toml"], &[])).starts_with("no-such.toml: can't be read: "));
         assert!(error(read(&["a", "b"], &[])).starts_with("b: there can be no more than one"));
-        assert!(error(read(&["bakup"], &[])).ends_with("; did you mean revoked backup?"));
+        for (words, meant) in [
+            (&["bakup"][..], "backup"),
+            (&["backupp", "x"], "backup"),
+            (&["check-confg", "c.toml"], "check-config"),
+            (&["improt", "--from-redis", "redis://localhost"], "import"),
+            (&["exprot", "a.db", "--output", "b"], "export"),
+        ] {
+            let text = error(read(words, &[]));
+            assert!(text.starts_with(words[0]), "{text}");
+            assert!(text.ends_with(&format!("; did you mean revoked {meant}?")), "{text}");
+        }
         assert_eq!(read(&["--version"], &[]), Err(Error::Version("revoked 0.0.0\n".to_owned())));
         assert!(matches!(read(&["--help"], &[]), Err(Error::Help(_))));
     }

@@ -396,7 +396,8 @@ pub(super) static ROWS: &[Row] = &[
             (hooks.requirepass)(config.requirepass.as_deref());
             Ok(())
         }),
-        doc: "The password of the default user, which clients must give to AUTH. Empty for none. Prefer the file or \
+        doc: "The password of the default user, which clients must give to AUTH. Empty for none. At the start and at \
+              SIGHUP it has no effect where user or the aclfile has a line for default. Prefer the file or \
               the environment to the flag: ps shows flags to every user of the machine. A reply to a wrong password \
               waits, ten milliseconds at first, and up to 320 when more follow on the same connection.",
     },
@@ -420,7 +421,8 @@ pub(super) static ROWS: &[Row] = &[
         doc: "The users, and what each may do, in the words of ACL SETUSER: a list of texts such as \
               'gateway on #HASH ~revoked +sismember', where HASH is the password's SHA-256 as ACL LIST shows it. Who \
               does not log in is the user default, who may do everything unless there is a line for it. As a flag or \
-              in the environment, they are separated by line breaks. CONFIG REWRITE writes them as they are then.",
+              in the environment, they are separated by line breaks. SIGHUP makes them anew where the configuration says \
+              something else than before; CONFIG REWRITE writes them as they are then.",
     },
     Row {
         name: "aclfile",
@@ -437,7 +439,7 @@ pub(super) static ROWS: &[Row] = &[
         section: "Clients",
         change: Change::AtStart,
         doc: "A file of users, a line for each as ACL LIST shows them, which must exist, and may be empty. ACL LOAD \
-              reads it again, ACL SAVE writes it. Where it is given, user is not. Without a line for it, the user \
+              and SIGHUP read it again, ACL SAVE writes it. Where it is given, user is not. Without a line for it, the user \
               default may do everything, with the password that requirepass sets. Empty for none.",
     },
     Row {
@@ -772,6 +774,11 @@ impl Fixed {
 impl Row {
     pub(super) fn find(name: &str) -> Option<&'static Row> {
         ROWS.iter().find(|row| row.name == name)
+    }
+
+    /// Whether it says who the users are, or how one logs in.
+    pub(super) fn is_about_users(&self) -> bool {
+        self.kind.is_users() || self.name == "requirepass"
     }
 
     /// The value where nobody gave one.

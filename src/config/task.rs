@@ -132,7 +132,8 @@ pub(super) static SUBCOMMANDS: &[Subcommand] = &[
         command: |command| {
             let about = "Check a configuration file, and name every fault with its line";
             let more = ". Nothing else is looked at: neither flags nor the environment, which may say otherwise, nor any \
-                        other file, but for the directory that dir names, which must exist.";
+                        other file, but for those that it names: the directory dir, the aclfile, and with a tls-port its \
+                        certificates and key. A configuration that relies on sockets of systemd's names a port, too.";
             let codes = "0 right, 78 wrong";
             described(command, about, more, codes, &["revoked check-config /etc/revoked/revoked.toml"])
                 .arg(file(CONFIG_FILE, "FILE", "The configuration file"))

@@ -73,12 +73,7 @@ pub struct Options {
 /// Says what is wrong with the file, or that it can't be read.
 pub fn users(config: &Config) -> Result<Users, String> {
     let users = Users::new(command::catalogue(), config.aclfile.clone());
-    users.set_default_password(config.requirepass.as_deref());
-    if config.aclfile.is_some() {
-        users.load_first()?;
-    } else {
-        users.configure(&config.users)?;
-    }
+    users.count(users.read(&config.users, config.requirepass.as_deref())?);
     Ok(users)
 }
 
@@ -270,7 +265,8 @@ impl Concerned {
         let Self { policy, pubsub, monitors, users, clients, tls } = self;
         let (policy, events, pubsub) = (policy.clone(), Arc::clone(pubsub), Arc::clone(pubsub));
         let (monitors, clients, tls) = (Arc::clone(monitors), Arc::clone(clients), Arc::clone(tls));
-        let (present_users, users) = (Arc::clone(users), Arc::clone(users));
+        let (present_users, reread_users, users) = (Arc::clone(users), Arc::clone(users), Arc::clone(users));
+        let affected = Arc::clone(&clients);
         Hooks {
             loglevel,
             maxclients: Box::new(|wanted| match make_room_for(wanted) {
@@ -290,6 +286,14 @@ impl Concerned {
             requirepass: Box::new(move |password| {
                 users.set_default_password(password);
                 clients.review();
+            }),
+            reread_users: Box::new(move |config| {
+                let named = reread_users.read(&config.users, config.requirepass.as_deref())?;
+                let (users, clients) = (Arc::clone(&reread_users), Arc::clone(&affected));
+                Ok(Box::new(move || {
+                    users.count(named);
+                    clients.review();
+                }))
             }),
             users: Box::new(move || present_users.to_configure()),
             notify_keyspace_events: Box::new(move |classes| events.set_events(classes)),

@@ -40,5 +40,7 @@ impl Reload {
 fn apply(read: &Reread, live: &Live) -> Result<(), String> {
     let mut config = read().map_err(|error| error.to_string())?;
     fit_maxclients(&mut config);
-    live.reload(&config).map_err(|error| error.to_string())
+    live.reload(&config)?;
+    tracing::info!("The configuration was read anew");
+    Ok(())
 }

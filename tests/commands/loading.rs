@@ -39,6 +39,7 @@ fn until_the_replay_is_done_only_the_session_is_served() {
         client_output_buffer_limit: Box::new(|_| ()),
         tls: Box::new(|_| Ok(())),
         requirepass: Box::new(|_| ()),
+        reread_users: Box::new(|_| Ok(Box::new(|| ()))),
         users: Box::new(|| Ok(Vec::new())),
         notify_keyspace_events: Box::new(|_| ()),
     };
