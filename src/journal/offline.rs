@@ -69,7 +69,7 @@ fn says_enough(file: &JournalFile, store: &Store) -> bool {
     let rows = said + said / TIMESTAMP_ROWS as u64;
     let in_vain = file.len().saturating_sub(rows);
     in_vain <= file.len() / 100 * LEFT_PERCENT + LEFT_ROWS
-        && !is_worth_it(file.used_bytes(), keyspace.row_bytes() as u64)
+        && !is_worth_it(file.used_bytes(), keyspace.rows().bytes as u64)
 }
 
 /// How many rows it takes to say what is there: one for each key, and each member of a set.
