@@ -6,9 +6,9 @@ use super::backup::find;
 use super::compaction::{Compaction, is_worth_it};
 use super::error::{AppendError, CheckpointError, OpenError};
 use super::sqlite::{JournalFile, SyncPolicy};
-use crate::limits::{COMPACT_ROWS, DATABASES, TIMESTAMP_ROWS};
+use crate::limits::{COMPACT_ROWS, TIMESTAMP_ROWS};
 use crate::stats::now_ms;
-use crate::store::{Loading, Store, ValueView, View};
+use crate::store::{Loading, Store};
 
 /// Rows of one step: nobody waits between two.
 const ROWS_AT_ONCE: usize = 16 * COMPACT_ROWS;
@@ -65,23 +65,9 @@ pub fn compact(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Option
 /// Whether nearly all rows say what is still so, and nearly all their bytes are needed for that.
 fn says_enough(file: &JournalFile, store: &Store) -> bool {
     let keyspace = store.read();
-    let said = rows_needed(&View::committed(&keyspace, now_ms()));
-    let rows = said + said / TIMESTAMP_ROWS as u64;
-    let in_vain = file.len().saturating_sub(rows);
+    let live = keyspace.rows();
+    let said = live.count as u64;
+    let in_vain = file.len().saturating_sub(said + said / TIMESTAMP_ROWS as u64);
     in_vain <= file.len() / 100 * LEFT_PERCENT + LEFT_ROWS
-        && !is_worth_it(file.used_bytes(), keyspace.rows().bytes as u64)
-}
-
-/// How many rows it takes to say what is there: one for each key, and each member of a set.
-fn rows_needed(view: &View<'_>) -> u64 {
-    let mut rows = 0;
-    for database in 0..DATABASES {
-        for key in view.keys(database).filter_map(|name| view.key(database, &name.text())) {
-            rows += 1;
-            if let ValueView::Set(set) = &key.value {
-                rows += set.members().count() as u64;
-            }
-        }
-    }
-    rows
+        && !is_worth_it(file.used_bytes(), live.bytes as u64)
 }
