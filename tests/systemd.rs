@@ -155,6 +155,32 @@ mod inherited_sockets {
     }
 
     #[test]
+    fn that_lack_the_port_of_tls_are_a_fault_of_the_configuration() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let home = Home::new().started_through(&ACTIVATE);
+        let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(home.path("cert.pem"), certificate.cert.pem()).unwrap();
+        fs::write(home.path("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+        let (cert, key) = (home.path("cert.pem"), home.path("key.pem"));
+        let port = free_port();
+        let home = home.clone_with(&[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-auth-clients",
+            "no",
+            "--tls-cert-file",
+            cert.to_str().unwrap(),
+            "--tls-key-file",
+            key.to_str().unwrap(),
+        ]);
+        let ended = home.launch_with_input(0, duplicate(&listener)).ready().err().unwrap();
+        assert_eq!(ended.code, Some(CONFIG), "{}", ended.log);
+        let why =
+            format!("tls-port is {port}, and none of systemd's sockets has it: add ListenStream={port}");
+        assert!(ended.log.contains(&why), "{}", ended.log);
+    }
+
+    #[test]
     fn refuse_nobody_while_the_daemon_is_restarted_under_load() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
