@@ -90,6 +90,23 @@ mod notifications {
     }
 
     #[test]
+    fn say_nothing_of_the_configuration_while_the_data_is_loaded() {
+        let (home, supervisor) = supervised(&[]);
+        let daemon = home.launch_with_failpoints(free_port(), "writer.replayed=pause");
+        supervisor.wait_for("STATUS=Loading: ");
+        let read = || daemon.log().matches("Received SIGHUP: reading the configuration anew").count();
+        daemon.signal("HUP");
+        until(|| read() == 1);
+        // Once the next is seen to, all was told that there was to tell of the first.
+        daemon.signal("HUP");
+        until(|| read() == 2);
+        let told = supervisor.drain();
+        let is_told = |what: &str| told.iter().any(|message| message.contains(what));
+        assert!(!is_told("READY=1") && !is_told("RELOADING=1"), "{told:?}");
+        daemon.kill();
+    }
+
+    #[test]
     fn keep_the_watchdog_quiet_while_the_writer_moves_and_no_longer() {
         let (home, supervisor) = supervised(&["WATCHDOG_USEC=300000"]);
         let daemon = home.launch_with_failpoints(free_port(), "writer.evaluated=pause");
