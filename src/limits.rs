@@ -147,7 +147,10 @@ pub const RESERVED_FILES: usize = 32;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections to `metrics-port` at once; those beyond wait to be accepted.
-pub const METRICS_CONNECTIONS: usize = 8;
+pub const METRICS_CONNECTIONS: usize = 64;
+
+/// How long one of them may take to send its request. So those who never do hold up a probe no longer than it waits.
+pub const METRICS_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one of them may take.
 pub const METRICS_TIMEOUT: Duration = Duration::from_secs(10);
