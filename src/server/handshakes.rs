@@ -71,7 +71,7 @@ impl Handshakes {
 
     async fn attempt(&self, stream: TcpStream) -> io::Result<(Stream, Option<String>)> {
         let _room = self.room.try_acquire().map_err(|_| io::Error::other("too many are under way"))?;
-        let acceptor = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
+        let (acceptor, names) = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
         let mut first = [0];
         let length = stream.peek(&mut first).await?;
         if length == 1 && first[0] != HANDSHAKE_RECORD {
@@ -79,7 +79,7 @@ impl Handshakes {
             return Err(io::Error::other("the client speaks plain text"));
         }
         let stream = acceptor.accept(stream).await?;
-        let user = self.tls.user_named_by(stream.get_ref().1.peer_certificates());
+        let user = names.named_by(stream.get_ref().1.peer_certificates()).map_err(io::Error::other)?;
         Ok((Stream::Tls(Box::new(stream)), user))
     }
 }
