@@ -90,8 +90,7 @@ pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long a client has for its handshake of TLS, from connecting on.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Handshakes of TLS that are under way at once; one more is refused. So those who never end theirs can't take the places of
-/// all clients (`maxclients`).
+/// Handshakes of TLS that are under way at once, each from its client's first byte on; one more waits for its turn.
 pub const HANDSHAKES: usize = 1024;
 
 /// Files in the folder of those who sign the certificates of clients: more than a system trusts.
