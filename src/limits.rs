@@ -90,8 +90,7 @@ pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long a client has for its handshake of TLS, from connecting on.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Handshakes of TLS that are under way at once; one more is refused. So those who never end theirs can't take the places of
-/// all clients (`maxclients`).
+/// Handshakes of TLS that are under way at once, each from its client's first byte on; one more waits for its turn.
 pub const HANDSHAKES: usize = 1024;
 
 /// Files in the folder of those who sign the certificates of clients: more than a system trusts.
@@ -147,7 +146,10 @@ pub const RESERVED_FILES: usize = 32;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections to `metrics-port` at once; those beyond wait to be accepted.
-pub const METRICS_CONNECTIONS: usize = 8;
+pub const METRICS_CONNECTIONS: usize = 64;
+
+/// How long one of them may take to send its request. So those who never do hold up a probe no longer than it waits.
+pub const METRICS_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one of them may take.
 pub const METRICS_TIMEOUT: Duration = Duration::from_secs(10);

@@ -72,6 +72,38 @@ pub fn port(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(backlog)
 }
 
+/// Whether the sockets that systemd listens on are what the configuration wants: where there is a `tls_port`, one of them
+/// has it, and where `port` is 0 besides, no other has any, since clients there would speak plain text.
+///
+/// # Errors
+///
+/// If they are not, with text that says what to change.
+pub fn check_inherited(sockets: &[Inherited], port: u16, tls_port: u16) -> Result<(), String> {
+    if tls_port == 0 {
+        return Ok(());
+    }
+    let ports = || sockets.iter().filter_map(inherited_port);
+    if !ports().any(|inherited| inherited == tls_port) {
+        return Err(format!(
+            "tls-port is {tls_port}, and none of systemd's sockets has it: add ListenStream={tls_port} to the socket unit"
+        ));
+    }
+    match ports().find(|&inherited| inherited != tls_port) {
+        Some(plain) if port == 0 => Err(format!(
+            "port is 0, and systemd listens on {plain}, where clients would speak plain text: tls-port is {tls_port}. \
+             Remove ListenStream={plain} from the socket unit, or set port"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn inherited_port(socket: &Inherited) -> Option<u16> {
+    match socket {
+        Inherited::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+        Inherited::Unix(..) => None,
+    }
+}
+
 /// Listens on a path, where a socket file is made and, in the end, removed. One that a server left there which is no
 /// more is replaced. Its `permissions` are these, or else what the process's umask leaves.
 ///
@@ -259,6 +291,23 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert_eq!(refusal(&path), "there is a file of another kind");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn sockets_of_systemd_speak_plain_text_only_where_port_is_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let file = Inherited::Unix(StdUnixListener::bind(&path).unwrap(), path);
+        let tcp = || Inherited::Tcp(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let sockets = [file, tcp(), tcp()];
+        let [plain, tls] = [1, 2].map(|index: usize| inherited_port(&sockets[index]).unwrap());
+        assert_eq!(check_inherited(&sockets, 0, 0), Ok(()), "nobody asks for TLS");
+        assert_eq!(check_inherited(&sockets, plain, tls), Ok(()));
+        let refusal = check_inherited(&sockets, 0, tls).unwrap_err();
+        assert!(refusal.contains(&format!("port is 0, and systemd listens on {plain}")), "{refusal}");
+        let refusal = check_inherited(&sockets[..2], plain, tls).unwrap_err();
+        assert!(refusal.contains(&format!("add ListenStream={tls}")), "{refusal}");
+        assert_eq!(check_inherited(&[], 0, 0), Ok(()));
     }
 
     #[tokio::test]

@@ -220,6 +220,8 @@ fn read_again() -> Result<Config, config::Error> {
 fn listen(config: &Config) -> Result<Vec<Listener>, Failure> {
     let inherited = systemd::inherited().map_err(|error| Failure(exit::CONFIG, error.to_string()))?;
     if !inherited.is_empty() {
+        listen::check_inherited(&inherited, config.port, config.tls_port)
+            .map_err(|why| Failure(exit::CONFIG, why))?;
         let taken = inherited
             .into_iter()
             .map(|socket| Listener::inherited(socket, config.tls_port))

@@ -20,8 +20,8 @@ use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier}
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use x509_cert::Certificate;
-use x509_cert::der::Decode as _;
 use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::{Decode as _, Tag, Tagged as _};
 
 use crate::limits::{CA_FILES, CERTIFICATE_REMINDER, CERTIFICATE_WARNING};
 
@@ -67,6 +67,23 @@ impl AuthClientsUser {
         match self {
             Self::Off => "off",
             Self::CommonName => "cn",
+        }
+    }
+
+    /// The user that these certificates of a client name, its own in front, if they are to name one.
+    ///
+    /// # Errors
+    ///
+    /// If they are, and there is a certificate, but no name in it.
+    pub fn named_by(
+        self,
+        certificates: Option<&[CertificateDer<'_>]>,
+    ) -> Result<Option<String>, &'static str> {
+        match (self, certificates.and_then(<[_]>::first)) {
+            (Self::Off, _) | (_, None) => Ok(None),
+            (Self::CommonName, Some(own)) => {
+                common_name(own).map(Some).ok_or("the client's certificate has no common name in plain text")
+            }
         }
     }
 }
@@ -186,19 +203,11 @@ impl Tls {
         if self.lock().is_some() { self.turn_on(options) } else { Ok(()) }
     }
 
-    /// What a new connection is accepted with, unless TLS is off.
+    /// What a new connection is accepted with, and what of its certificate names a user, unless TLS is off.
     #[must_use]
-    pub fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.lock().as_ref().map(|current| current.acceptor.clone())
-    }
-
-    /// The user that these certificates of a client name, its own in front, if they are to name one.
-    #[must_use]
-    pub fn user_named_by(&self, certificates: Option<&[CertificateDer<'_>]>) -> Option<String> {
-        match self.lock().as_ref()?.options.auth_clients_user {
-            AuthClientsUser::Off => None,
-            AuthClientsUser::CommonName => common_name(certificates?.first()?),
-        }
+    pub fn acceptor(&self) -> Option<(TlsAcceptor, AuthClientsUser)> {
+        let current = self.lock();
+        current.as_ref().map(|current| (current.acceptor.clone(), current.options.auth_clients_user))
     }
 
     /// When the server's certificate ends, if that is known.
@@ -319,7 +328,10 @@ fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let mut attributes = certificate.tbs_certificate.subject.0.iter().flat_map(|name| name.0.iter());
     let name = attributes.find(|attribute| attribute.oid == COMMON_NAME)?;
-    // As it stands, every kind of text that is still made there is UTF-8.
+    // Those whose bytes are UTF-8. The others (RFC 5280, 4.1.2.4) are not made any more, and read so they name somebody else.
+    if !matches!(name.value.tag(), Tag::Utf8String | Tag::PrintableString | Tag::Ia5String) {
+        return None;
+    }
     String::from_utf8(name.value.value().to_vec()).ok()
 }
 
@@ -425,6 +437,23 @@ mod tests {
         for old in ["TLSv1", "TLSv1.1 TLSv1.2", "SSLv3", "TLSv1.2,TLSv1.3"] {
             assert_eq!(Protocols::parse(old), None, "{old}");
         }
+    }
+
+    #[test]
+    fn a_common_name_counts_where_its_bytes_are_utf_8() {
+        let named = |name: rcgen::DnValue| {
+            let mut params = rcgen::CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            AuthClientsUser::CommonName.named_by(Some(&[certificate.der().clone()]))
+        };
+        assert_eq!(named("gateway".into()), Ok(Some("gateway".to_owned())));
+        assert_eq!(named(rcgen::DnValue::PrintableString("a".try_into().unwrap())), Ok(Some("a".to_owned())));
+        assert!(named(rcgen::DnValue::TeletexString("a".try_into().unwrap())).is_err());
+        assert!(named(rcgen::DnValue::BmpString("a".try_into().unwrap())).is_err());
+        assert_eq!(AuthClientsUser::CommonName.named_by(None), Ok(None), "it has none");
     }
 
     #[test]

@@ -12,8 +12,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use revoked::journal::failpoints;
+use revoked::limits::{METRICS_CONNECTIONS, METRICS_TIMEOUT};
 use rusqlite::Connection;
 
 use support::process::{Daemon, Home, PATIENCE, encode, free_port, integer, simple};
@@ -231,10 +233,14 @@ mod a_request {
     }
 
     #[test]
-    fn that_is_never_made_keeps_nobody_out_for_ever() {
+    fn that_is_never_made_keeps_nobody_out_for_longer_than_a_probe_waits() {
         let server = Observed::start();
-        let idle: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", server.port)).unwrap()).collect();
-        assert_eq!(server.get("/live").status, 200);
+        let all = METRICS_CONNECTIONS;
+        let idle: Vec<_> =
+            (0..all).map(|_| TcpStream::connect(("127.0.0.1", server.port)).unwrap()).collect();
+        let started = Instant::now();
+        assert_eq!(server.get("/ready").status, 200);
+        assert!(started.elapsed() < METRICS_TIMEOUT, "{:?}", started.elapsed());
         drop(idle);
     }
 

@@ -90,6 +90,23 @@ mod notifications {
     }
 
     #[test]
+    fn say_nothing_of_the_configuration_while_the_data_is_loaded() {
+        let (home, supervisor) = supervised(&[]);
+        let daemon = home.launch_with_failpoints(free_port(), "writer.replayed=pause");
+        supervisor.wait_for("STATUS=Loading: ");
+        let read = || daemon.log().matches("Received SIGHUP: reading the configuration anew").count();
+        daemon.signal("HUP");
+        until(|| read() == 1);
+        // Once the next is seen to, all was told that there was to tell of the first.
+        daemon.signal("HUP");
+        until(|| read() == 2);
+        let told = supervisor.drain();
+        let is_told = |what: &str| told.iter().any(|message| message.contains(what));
+        assert!(!is_told("READY=1") && !is_told("RELOADING=1"), "{told:?}");
+        daemon.kill();
+    }
+
+    #[test]
     fn keep_the_watchdog_quiet_while_the_writer_moves_and_no_longer() {
         let (home, supervisor) = supervised(&["WATCHDOG_USEC=300000"]);
         let daemon = home.launch_with_failpoints(free_port(), "writer.evaluated=pause");
@@ -152,6 +169,32 @@ mod inherited_sockets {
             "{}",
             ended.log
         );
+    }
+
+    #[test]
+    fn that_lack_the_port_of_tls_are_a_fault_of_the_configuration() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let home = Home::new().started_through(&ACTIVATE);
+        let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(home.path("cert.pem"), certificate.cert.pem()).unwrap();
+        fs::write(home.path("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+        let (cert, key) = (home.path("cert.pem"), home.path("key.pem"));
+        let port = free_port();
+        let home = home.clone_with(&[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-auth-clients",
+            "no",
+            "--tls-cert-file",
+            cert.to_str().unwrap(),
+            "--tls-key-file",
+            key.to_str().unwrap(),
+        ]);
+        let ended = home.launch_with_input(0, duplicate(&listener)).ready().err().unwrap();
+        assert_eq!(ended.code, Some(CONFIG), "{}", ended.log);
+        let why =
+            format!("tls-port is {port}, and none of systemd's sockets has it: add ListenStream={port}");
+        assert!(ended.log.contains(&why), "{}", ended.log);
     }
 
     #[test]

@@ -102,10 +102,14 @@ mod clients_with_a_certificate {
     #[test]
     fn are_the_user_of_its_common_name_where_that_is_asked_for() {
         let place = Place::new(&["--tls-auth-clients-user", "cn", "--tls-auth-clients", "optional"]);
-        let _daemon = place.start();
+        let daemon = place.start();
         let user = |authority| place.client(authority).connect().unwrap().ask_bulk("ACL WHOAMI");
-        assert_eq!(user(Some(&place.clients)), "default", "there is no such user");
+        let refused = || place.client(Some(&place.clients)).open().unwrap().line();
+        let refusal = "-WRONGPASS invalid username-password pair or user is disabled.";
+        assert_eq!(refused(), refusal, "there is no such user");
+        daemon.wait_for_log("A client's certificate names no user that is on");
         let mut admin = place.client(None).connect().unwrap();
+        assert_eq!(admin.field("stats", "acl_access_denied_auth"), "1");
         assert_eq!(admin.ask("ACL SETUSER client on ~revoked +sismember +ping +acl|whoami"), "+OK");
         assert_eq!(user(Some(&place.clients)), "client");
         assert_eq!(user(None), "default");
@@ -113,7 +117,8 @@ mod clients_with_a_certificate {
         assert_eq!(gateway.ask("SISMEMBER revoked token"), ":0");
         assert!(gateway.ask("SADD revoked token").starts_with("-NOPERM"));
         assert_eq!(admin.ask("ACL SETUSER client off"), "+OK");
-        assert_eq!(user(Some(&place.clients)), "default", "it is off");
+        assert_eq!(refused(), refusal, "it is off");
+        assert_eq!(admin.field("stats", "acl_access_denied_auth"), "2");
     }
 
     #[test]
@@ -391,6 +396,16 @@ impl Caller<'_> {
 
     /// A connection that was answered: with TLS 1.3, a client hears of its refusal only then.
     fn connect(self) -> io::Result<Client> {
+        let mut client = self.open()?;
+        client.0.get_mut().write_all(b"PING\r\n")?;
+        let mut line = String::new();
+        client.0.read_line(&mut line)?;
+        assert_eq!(line, "+PONG\r\n");
+        Ok(client)
+    }
+
+    /// A connection on which nothing was sent yet.
+    fn open(self) -> io::Result<Client> {
         let mut roots = RootCertStore::empty();
         roots.add(self.place.servers.der()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -405,12 +420,7 @@ impl Caller<'_> {
         let stream = TcpStream::connect(("127.0.0.1", self.place.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut client = Client(BufReader::new(StreamOwned::new(session, stream)));
-        client.0.get_mut().write_all(b"PING\r\n")?;
-        let mut line = String::new();
-        client.0.read_line(&mut line)?;
-        assert_eq!(line, "+PONG\r\n");
-        Ok(client)
+        Ok(Client(BufReader::new(StreamOwned::new(session, stream))))
     }
 }
 

@@ -91,11 +91,18 @@ impl Session {
         session
     }
 
-    /// Makes it that user, if there is such a one and it is on.
-    pub fn begin_as(&mut self, user: &str, environment: &Environment) {
+    /// Makes it that user, whom it was shown to be by other means than AUTH.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or it is off: the login is denied then, and the connection must be no other's either.
+    pub fn begin_as(&mut self, user: &str, environment: &Environment) -> Result<(), Error> {
         if let Some(user) = environment.users.find(user.as_bytes()).filter(|user| user.rules().is_on()) {
             self.become_user(user, true);
+            return Ok(());
         }
+        self.note(environment, Reason::Auth, b"tls-auth-clients-user", user.as_bytes());
+        Err(Error::WrongPass)
     }
 
     fn become_user(&mut self, user: Arc<User>, authenticated: bool) {

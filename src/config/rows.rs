@@ -285,7 +285,7 @@ pub(super) static ROWS: &[Row] = &[
         section: "TLS",
         change: TLS_FILES,
         doc: "What of a client's certificate names the user that it is, without AUTH. With cn, the common name of its \
-              subject; a client whose name is no user's, or that of one who is off, begins as default. With off, nothing.",
+              subject; a client whose name is no user's, or that of one who is off, is refused. With off, nothing.",
     },
     Row {
         name: "tls-protocols",

@@ -77,10 +77,12 @@ pub struct Repeated {
     output_limit: Seldom,
     /// That it could not log in.
     login: Seldom,
+    /// That its certificate is nobody's.
+    certificate: Seldom,
 }
 
-/// Serves a client until it leaves, is refused, or the server ends. It begins as `user`, if there is such a one and it is on:
-/// who that is was shown by other means than AUTH.
+/// Serves a client until it leaves, is refused, or the server ends. It begins as `user`, if one is given: who that is was shown
+/// by other means than AUTH. Where there is no such user, or it is off, the client is refused.
 ///
 /// # Errors
 ///
@@ -92,8 +94,10 @@ pub async fn serve(
     services: Arc<Services>,
 ) -> io::Result<()> {
     let mut connection = Connection::new(stream, &membership, services);
-    if let Some(user) = user {
-        connection.session.begin_as(user, &connection.services.environment);
+    if let Some(user) = user
+        && let Err(error) = connection.session.begin_as(user, &connection.services.environment)
+    {
+        return connection.refuse(error).await;
     }
     while !connection.is_closing {
         match connection.event().await? {
@@ -155,6 +159,20 @@ impl Connection {
 
     fn client(&self) -> &Client {
         self.session.client()
+    }
+
+    /// Ends the connection of one whose certificate names nobody who is let in.
+    async fn refuse(&mut self, error: Error) -> io::Result<()> {
+        if let Some(left_out) = self.services.repeated.certificate.may_log(Instant::now()) {
+            tracing::warn!(
+                client = %self.client().peer_address,
+                left_out,
+                "A client's certificate names no user that is on: it is refused (tls-auth-clients-user)"
+            );
+        }
+        self.reply(&Reply::Error(error));
+        self.flush().await?;
+        self.close().await
     }
 
     /// Ends the stream behind the last reply.

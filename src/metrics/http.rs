@@ -26,7 +26,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{Format, text};
 use crate::command::Environment;
-use crate::limits::{ACCEPT_PAUSE, METRICS_BUFFER_BYTES, METRICS_CONNECTIONS, METRICS_TIMEOUT};
+use crate::limits::{
+    ACCEPT_PAUSE, METRICS_BUFFER_BYTES, METRICS_CONNECTIONS, METRICS_HEADER_TIMEOUT, METRICS_TIMEOUT,
+};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -63,7 +65,7 @@ async fn converse(stream: TcpStream, environment: Arc<Environment>) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(METRICS_TIMEOUT)
+        .header_read_timeout(METRICS_HEADER_TIMEOUT)
         .max_buf_size(METRICS_BUFFER_BYTES)
         // A scrape comes every few seconds, a probe every second: a place is not held meanwhile.
         .keep_alive(false)

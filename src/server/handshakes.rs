@@ -70,16 +70,17 @@ impl Handshakes {
     }
 
     async fn attempt(&self, stream: TcpStream) -> io::Result<(Stream, Option<String>)> {
-        let _room = self.room.try_acquire().map_err(|_| io::Error::other("too many are under way"))?;
-        let acceptor = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
         let mut first = [0];
         let length = stream.peek(&mut first).await?;
         if length == 1 && first[0] != HANDSHAKE_RECORD {
             tell(&stream);
             return Err(io::Error::other("the client speaks plain text"));
         }
+        // Only now: who says nothing takes no place of those who do.
+        let _room = self.room.acquire().await.map_err(io::Error::other)?;
+        let (acceptor, names) = self.tls.acceptor().ok_or(io::ErrorKind::NotConnected)?;
         let stream = acceptor.accept(stream).await?;
-        let user = self.tls.user_named_by(stream.get_ref().1.peer_certificates());
+        let user = names.named_by(stream.get_ref().1.peer_certificates()).map_err(io::Error::other)?;
         Ok((Stream::Tls(Box::new(stream)), user))
     }
 }
@@ -89,4 +90,35 @@ fn tell(stream: &TcpStream) {
     // A socket that is closed with something unread is reset, and the client may lose what it is told.
     let _ = stream.try_read(&mut [0; 1024]);
     let _ = stream.try_write(format!("-{}\r\n", Error::TlsExpected).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_says_nothing_takes_no_place_and_who_does_waits_for_one() {
+        let handshakes = Handshakes::new(Arc::default());
+        let all = handshakes.room.try_acquire_many(HANDSHAKES as u32).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(&[HANDSHAKE_RECORD]).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.readable().await.unwrap();
+        let mut waiting = Box::pin(handshakes.attempt(stream));
+        assert!((&mut waiting).now_or_never().is_none(), "there is no place");
+        drop(all);
+        // TLS is off here: it got that far.
+        assert_eq!(waiting.await.unwrap_err().kind(), io::ErrorKind::NotConnected);
+
+        let _idle = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut idle = Box::pin(handshakes.attempt(stream));
+        assert!((&mut idle).now_or_never().is_none());
+        assert_eq!(handshakes.room.available_permits(), HANDSHAKES);
+    }
 }

@@ -1,6 +1,7 @@
 //! SIGHUP: the configuration is read anew.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::signal::unix::Signal;
 
@@ -25,14 +26,20 @@ impl Reload {
     pub(super) async fn run(mut self, live: Arc<Live>, services: Arc<Services>, notifier: Arc<Notifier>) {
         while self.requests.recv().await.is_some() {
             tracing::info!("Received SIGHUP: reading the configuration anew");
-            notifier.reloading();
+            // While the data is loaded the supervisor hears of that alone: the start is not done before.
+            let is_told = !services.environment.stats.journal.loading.load(Relaxed);
+            if is_told {
+                notifier.reloading();
+            }
             let (read, live) = (Arc::clone(&self.read), Arc::clone(&live));
             // It waits for the disk.
             let outcome = tokio::task::spawn_blocking(move || apply(&*read, &live)).await;
             if let Err(error) = outcome.map_err(|error| error.to_string()).flatten() {
                 tracing::error!("The configuration stays as it was: {error}");
             }
-            notifier.ready(&supervised::status(&services));
+            if is_told {
+                notifier.ready(&supervised::status(&services));
+            }
         }
     }
 }
