@@ -227,7 +227,7 @@ impl Tls {
             has_changed
         });
         if has_changed {
-            match self.reload(&options) {
+            match self.reload_as_it_was(&options) {
                 Ok(()) => {
                     tracing::info!("The files of TLS have changed: new connections are accepted with them");
                 }
@@ -239,6 +239,17 @@ impl Tls {
         if let Some(current) = &mut *self.lock() {
             current.warn_of_end(SystemTime::now());
         }
+    }
+
+    /// Reads the files anew that these options name, unless others count meanwhile.
+    fn reload_as_it_was(&self, options: &Options) -> Result<(), String> {
+        let loaded = Current::load(options)?;
+        if let Some(current) = &mut *self.lock()
+            && current.options == *options
+        {
+            *current = loaded;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Current>> {

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -227,6 +227,28 @@ fn plain_text_is_told_so() {
     (&stream).read_to_string(&mut reply).unwrap();
     assert_eq!(reply, "-ERR this port speaks TLS, and was sent plain text\r\n");
     daemon.wait_for_log("the client speaks plain text");
+}
+
+#[test]
+fn who_is_refused_without_a_word_is_logged() {
+    // What the system would take for its own address towards others; nothing is sent.
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let place = Place::new(&["--tls-auth-clients", "no", "--bind", "0.0.0.0", "--maxclients", "1"]);
+    let daemon = place.start();
+    if socket.connect("192.0.2.1:9").is_ok() {
+        let address = socket.local_addr().unwrap().ip();
+        let mut stranger = TcpStream::connect((address, place.port)).unwrap();
+        stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(stranger.read(&mut [0]).unwrap_or(0), 0);
+        daemon.wait_for_log("A client on a port of TLS was refused: protected-mode");
+    }
+    let mut client = place.client(None).connect().unwrap();
+    let before: usize = client.field("stats", "rejected_connections").parse().unwrap();
+    let mut one_more = TcpStream::connect(("127.0.0.1", place.port)).unwrap();
+    one_more.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(one_more.read(&mut [0]).unwrap_or(0), 0);
+    daemon.wait_for_log("A client on a port of TLS was refused: maxclients");
+    assert_eq!(client.field("stats", "rejected_connections"), (before + 1).to_string());
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub(super) static ROWS: &[Metric] = &[
     },
     Metric {
         name: "revoked_connections_rejected",
-        help: "Connections refused since there were maxclients",
+        help: "Connections refused: there were maxclients, or protected-mode keeps them out",
         kind: Counter,
         report: |server, values| values.add(server.stats.connections_rejected.get() as f64),
     },

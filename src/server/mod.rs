@@ -236,13 +236,13 @@ fn tell_metrics(listeners: Vec<TcpListener>, environment: &Arc<Environment>) {
 fn accept(listeners: Vec<Listener>, services: &Arc<Services>, tls: Arc<Tls>) -> mpsc::Receiver<()> {
     // Connections hold a sender each.
     let (alive, all_gone) = mpsc::channel(1);
-    let (failures, handshakes) = (Arc::<Seldom>::default(), Arc::new(Handshakes::new(tls)));
+    let (logged, handshakes) = (Arc::<Logged>::default(), Arc::new(Handshakes::new(tls)));
     for listener in listeners {
         let acceptor = Acceptor {
             services: Arc::clone(services),
             alive: alive.clone(),
             handshakes: Arc::clone(&handshakes),
-            failures: Arc::clone(&failures),
+            logged: Arc::clone(&logged),
         };
         tokio::spawn(acceptor.run(listener));
     }
@@ -339,7 +339,18 @@ struct Acceptor {
     services: Arc<Services>,
     handshakes: Arc<Handshakes>,
     alive: mpsc::Sender<()>,
-    failures: Arc<Seldom>,
+    logged: Arc<Logged>,
+}
+
+/// What the log says seldom, however often it happens.
+#[derive(Debug, Default)]
+struct Logged {
+    /// That accepting fails.
+    failures: Seldom,
+    /// That clients are refused by `protected-mode`, and are not told.
+    protected: Seldom,
+    /// That there are `maxclients`, and clients are not told.
+    full: Seldom,
 }
 
 impl Acceptor {
@@ -355,7 +366,7 @@ impl Acceptor {
                 Ok(accepted) => self.admit(accepted),
                 Err(error) => {
                     // Out of file descriptors, most likely: trying at once would only fail at once.
-                    if let Some(left_out) = self.failures.may_log(Instant::now()) {
+                    if let Some(left_out) = self.logged.failures.may_log(Instant::now()) {
                         tracing::warn!(%error, left_out, "Accepting a connection failed: it is tried again");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -368,17 +379,20 @@ impl Acceptor {
         let stats = &self.services.environment.stats;
         let clients: &Arc<Clients> = &self.services.environment.clients;
         let maxclients = self.services.environment.settings.maxclients.load(Relaxed);
-        let refuse = |error: &Error| {
+        let refuse = |error: &Error, option: &str, seldom: &Seldom| {
             stats.connections_rejected.add(1);
             if !is_tls {
                 stream.tell(error);
+            } else if let Some(left_out) = seldom.may_log(Instant::now()) {
+                // It would not understand a word before the handshake.
+                tracing::warn!(left_out, "A client on a port of TLS was refused: {option}");
             }
         };
         if self.is_protected_from(&peer) {
-            return refuse(&Error::ProtectedMode);
+            return refuse(&Error::ProtectedMode, "protected-mode", &self.logged.protected);
         }
         let Some(membership) = clients.connect(peer, local, maxclients) else {
-            return refuse(&Error::MaxClients);
+            return refuse(&Error::MaxClients, "maxclients", &self.logged.full);
         };
         stats.connections_received.add(1);
         if let Stream::Tcp(stream) = &stream {
