@@ -139,15 +139,15 @@ pub const PAUSED_BYTES: usize = 64 * 1024;
 /// How long the end waits for clients to take the replies that they have coming.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// File descriptors beside those of clients: the data file and what belongs to it, listening sockets, the runtime; and
-/// connections to `metrics-port`.
-pub const RESERVED_FILES: usize = 32 + METRICS_CONNECTIONS;
+/// File descriptors beside those of clients: the data file and what belongs to it, listening sockets, the runtime, and
+/// connections to `metrics-port`. As many as Redis keeps.
+pub const RESERVED_FILES: usize = 32;
 
 /// How long accepting pauses when the system refuses.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections to `metrics-port` at once; those beyond wait to be accepted.
-pub const METRICS_CONNECTIONS: usize = 32;
+pub const METRICS_CONNECTIONS: usize = 16;
 
 /// How long one of them may take to send its request. So those who never do hold up a probe no longer than it waits.
 pub const METRICS_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -319,6 +319,7 @@ pub const COMMAND_NAMES: usize = 1024;
 /// Arguments of an unknown command that the error repeats: Redis's bound of 128 bytes.
 pub const UNKNOWN_COMMAND_BYTES: usize = 128;
 
+const _: () = assert!(METRICS_CONNECTIONS <= RESERVED_FILES / 2);
 const _: () = assert!(REQUEST_BYTES + READ_BYTES < u32::MAX as usize, "a place in a request is a u32");
 const _: () = assert!(ARGUMENT_BYTES < REQUEST_BYTES);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENTS < REQUEST_ARGUMENTS);
