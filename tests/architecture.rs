@@ -36,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "limits",
         ],
     ),
-    ("metrics", &["command", "pubsub", "stats", "memory", "procfs", "limits"]),
+    ("metrics", &["command", "store", "pubsub", "stats", "memory", "procfs", "limits"]),
     ("listen", &["systemd", "connection", "clients"]),
     ("config", &["command", "tool", "tls", "settings", "pubsub", "outbox", "acl", "reply", "limits"]),
     ("tool", &["journal", "resp", "stats", "expiry"]),

@@ -15,6 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::command::Environment;
+use crate::stats::{Counter, Stats};
 
 mod http;
 mod rows;
@@ -27,9 +28,35 @@ struct Metric {
     name: &'static str,
     /// A sentence without its full stop, which the format adds.
     help: &'static str,
-    kind: Kind,
-    /// Hands its values over. None, if there is nothing to say.
-    report: fn(&Environment, &mut Values<'_>) -> fmt::Result,
+    says: Says,
+}
+
+/// What a metric says now.
+enum Says {
+    /// How often something happened.
+    Count(fn(&Stats) -> &Counter),
+    /// How much there is of something; nothing, if that is not known.
+    Value(fn(&Environment) -> Option<f64>),
+    /// What is handed over.
+    Each(Kind, fn(&Environment, &mut Values<'_>) -> fmt::Result),
+}
+
+impl Says {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Count(_) => Kind::Counter,
+            Self::Value(_) => Kind::Gauge,
+            Self::Each(kind, _) => *kind,
+        }
+    }
+
+    fn say(&self, server: &Environment, values: &mut Values<'_>) -> fmt::Result {
+        match self {
+            Self::Count(counter) => values.add(counter(&server.stats).get() as f64),
+            Self::Value(value) => value(server).map_or(Ok(()), |value| values.add(value)),
+            Self::Each(_, report) => report(server, values),
+        }
+    }
 }
 
 /// How Prometheus is to read a metric.
@@ -63,11 +90,6 @@ impl Values<'_> {
     /// The value of a metric that has but one.
     fn add(&mut self, value: f64) -> fmt::Result {
         encode(&mut self.encoder, self.kind, value)
-    }
-
-    /// The value, if it is known.
-    fn add_known(&mut self, value: Option<f64>) -> fmt::Result {
-        value.map_or(Ok(()), |value| self.add(value))
     }
 
     fn add_for(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
@@ -133,9 +155,10 @@ impl fmt::Debug for Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for Metric { name, help, kind, report } in rows::ROWS {
-            let encoder = encoder.encode_descriptor(name, help, None, (*kind).into())?;
-            report(&self.0, &mut Values { kind: *kind, encoder })?;
+        for Metric { name, help, says } in rows::ROWS {
+            let kind = says.kind();
+            let encoder = encoder.encode_descriptor(name, help, None, kind.into())?;
+            says.say(&self.0, &mut Values { kind, encoder })?;
         }
         Ok(())
     }

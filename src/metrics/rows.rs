@@ -5,13 +5,14 @@ use std::fs;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::Kind::{Counter, Gauge, Histogram};
-use super::{Distribution, Metric, Values};
+use super::{Distribution, Metric, Says, Values};
 use crate::command::{Environment, REDIS_VERSION, rows};
 use crate::limits::DATABASES;
 use crate::memory;
 use crate::procfs;
 use crate::pubsub::Kind as Subscription;
 use crate::stats::{self, CommandStats, Denials, now_ms, since_epoch};
+use crate::store::Keyspace;
 
 /// Nanoseconds of a second.
 const NANOSECONDS: f64 = 1e9;
@@ -24,118 +25,99 @@ pub(super) static ROWS: &[Metric] = &[
     Metric {
         name: "revoked_build_info",
         help: "Always 1: the versions are the labels",
-        kind: Gauge,
-        report: |_, values| {
+        says: Says::Each(Gauge, |_, values| {
             let labels = [("version", env!("CARGO_PKG_VERSION")), ("redis_version", REDIS_VERSION)];
             values.add_for(&labels, 1.0)
-        },
+        }),
     },
     Metric {
         name: "revoked_loading",
         help: "1 while the data file is replayed and clients get -LOADING, otherwise 0",
-        kind: Gauge,
-        report: |server, values| values.add(flag(server.stats.journal.loading.load(Relaxed))),
+        says: Says::Value(|server| Some(flag(server.stats.journal.loading.load(Relaxed)))),
     },
     Metric {
         name: "revoked_replay_rows",
         help: "Rows of the data file that were replayed at the start, so far",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.rows_loaded.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.rows_loaded.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_replay_rows_expected",
         help: "Rows of the data file that there were at the start",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.rows_to_load.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.rows_to_load.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_replay_seconds",
         help: "How long the replay took at the start, or has taken so far",
-        kind: Gauge,
-        report: |server, values| {
-            values.add(server.stats.journal.load_usec.load(Relaxed) as f64 / MICROSECONDS)
-        },
+        says: Says::Value(|server| Some(server.stats.journal.load_usec.load(Relaxed) as f64 / MICROSECONDS)),
     },
     // Clients.
     Metric {
         name: "revoked_connected_clients",
         help: "Clients that are connected",
-        kind: Gauge,
-        report: |server, values| values.add(server.clients.len() as f64),
+        says: Says::Value(|server| Some(server.clients.len() as f64)),
     },
     Metric {
         name: "revoked_max_clients",
         help: "Most clients at once: maxclients",
-        kind: Gauge,
-        report: |server, values| values.add(server.settings.maxclients.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.settings.maxclients.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_connections",
         help: "Connections accepted",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.connections_received.get() as f64),
+        says: Says::Count(|stats| &stats.connections_received),
     },
     Metric {
         name: "revoked_connections_rejected",
         help: "Connections refused: there were maxclients, or protected-mode keeps them out",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.connections_rejected.get() as f64),
+        says: Says::Count(|stats| &stats.connections_rejected),
     },
     Metric {
         name: "revoked_output_limit_disconnections",
         help: "Connections ended since they did not take what was sent to them: client-output-buffer-limit",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.output_limit_disconnections.get() as f64),
+        says: Says::Count(|stats| &stats.output_limit_disconnections),
     },
     Metric {
         name: "revoked_net_input_bytes",
         help: "Bytes read from clients",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.net_input_bytes.get() as f64),
+        says: Says::Count(|stats| &stats.net_input_bytes),
     },
     Metric {
         name: "revoked_net_output_bytes",
         help: "Bytes written to clients",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.net_output_bytes.get() as f64),
+        says: Says::Count(|stats| &stats.net_output_bytes),
     },
     Metric {
         name: "revoked_tls_handshakes",
         help: "Handshakes of TLS that succeeded",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.tls.handshakes.get() as f64),
+        says: Says::Count(|stats| &stats.tls.handshakes),
     },
     Metric {
         name: "revoked_tls_handshake_failures",
         help: "Handshakes of TLS that failed, or took too long",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.tls.handshake_failures.get() as f64),
+        says: Says::Count(|stats| &stats.tls.handshake_failures),
     },
     Metric {
         name: "revoked_tls_certificate_end_timestamp_seconds",
         help: "When the server's certificate ends, in seconds since 1970; none is told without TLS",
-        kind: Gauge,
-        report: |server, values| {
+        says: Says::Value(|server| {
             let end = server.stats.tls.certificate_end_seconds.load(Relaxed);
-            values.add_known((end > 0).then_some(end as f64))
-        },
+            (end > 0).then_some(end as f64)
+        }),
     },
     Metric {
         name: "revoked_access_denied",
         help: "What users were denied: a login, a command, a key or a channel",
-        kind: Counter,
-        report: |server, values| {
+        says: Says::Each(Counter, |server, values| {
             let Denials { logins, commands, keys, channels } = &server.stats.denials;
             let each = [("login", logins), ("command", commands), ("key", keys), ("channel", channels)];
             each.into_iter()
                 .try_for_each(|(what, count)| values.add_for(&[("what", what)], count.get() as f64))
-        },
+        }),
     },
     Metric {
         name: "revoked_subscriptions",
         help: "Channels and patterns that somebody is subscribed to",
-        kind: Gauge,
-        report: |server, values| {
+        says: Says::Each(Gauge, |server, values| {
             let kinds = [
                 ("channel", Subscription::Channel),
                 ("pattern", Subscription::Pattern),
@@ -145,200 +127,174 @@ pub(super) static ROWS: &[Metric] = &[
             each.try_for_each(|(name, kind)| {
                 values.add_for(&[("kind", name)], server.pubsub.len(kind) as f64)
             })
-        },
+        }),
     },
     // Commands.
     Metric {
         name: "revoked_commands",
         help: "Commands by name and by what came of them: ok, error (executed with an error for a reply), or \
                rejected before they were executed",
-        kind: Counter,
-        report: commands,
+        says: Says::Each(Counter, commands),
     },
     Metric {
         name: "revoked_command_duration_seconds",
         help: "How long commands took by name: of a write, from its submission to its reply, its share of the \
                commit included",
-        kind: Histogram,
-        report: command_durations,
+        says: Says::Each(Histogram, command_durations),
     },
     Metric {
         name: "revoked_error_replies",
         help: "Error replies of any kind",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.error_replies.get() as f64),
+        says: Says::Count(|stats| &stats.error_replies),
     },
     Metric {
         name: "revoked_keyspace_hits",
         help: "Keys that a read found",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.keyspace_hits.get() as f64),
+        says: Says::Count(|stats| &stats.keyspace_hits),
     },
     Metric {
         name: "revoked_keyspace_misses",
         help: "Keys that a read did not find",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.keyspace_misses.get() as f64),
+        says: Says::Count(|stats| &stats.keyspace_misses),
     },
     // What is stored.
     Metric {
         name: "revoked_keys",
         help: "Keys by database; none are told while the data file is replayed",
-        kind: Gauge,
-        report: |server, values| keys(server, values, |figures| figures.keys),
+        says: Says::Each(Gauge, |server, values| by_database(server, values, |_, _, keys| keys)),
     },
     Metric {
         name: "revoked_keys_with_expiry",
         help: "Keys by database that end by themselves, or of which members do",
-        kind: Gauge,
-        report: |server, values| keys(server, values, |figures| figures.ending),
+        says: Says::Each(Gauge, |server, values| {
+            by_database(server, values, |keyspace, database, keys| keyspace.ending(database).min(keys))
+        }),
     },
     Metric {
         name: "revoked_members",
         help: "Members of all sets by database, those included that have ended and were not swept yet",
-        kind: Gauge,
-        report: |server, values| keys(server, values, |figures| figures.members),
+        says: Says::Each(Gauge, |server, values| {
+            by_database(server, values, |keyspace, database, _| keyspace.members(database))
+        }),
     },
     Metric {
         name: "revoked_expired_keys",
         help: "Keys that ended by themselves",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.expired_keys.get() as f64),
+        says: Says::Count(|stats| &stats.expired_keys),
     },
     // The journal and its file.
     Metric {
         name: "revoked_writes_refused",
         help: "1 while writes are refused with -MISCONF since the journal can't be written, otherwise 0",
-        kind: Gauge,
-        report: |server, values| values.add(flag(server.stats.journal.problem().is_some())),
+        says: Says::Value(|server| Some(flag(server.stats.journal.problem().is_some()))),
     },
     Metric {
         name: "revoked_commit_duration_seconds",
         help: "How long commits took, from the first row to the end of the sync",
-        kind: Histogram,
-        report: |server, values| {
+        says: Says::Each(Histogram, |server, values| {
             let journal = &server.stats.journal;
             values.add_distribution(&[], &durations(journal.commit_usec.get(), &journal.commit_durations))
-        },
+        }),
     },
     Metric {
         name: "revoked_commit_rows",
         help: "How many rows the commits had: changes that shared a sync, and one that says when",
-        kind: Histogram,
-        report: |server, values| {
+        says: Says::Each(Histogram, |server, values| {
             let journal = &server.stats.journal;
             let (sum, buckets) = (journal.rows_appended.get() as f64, journal.commit_rows.counts().collect());
             values.add_distribution(&[], &Distribution { sum, buckets })
-        },
+        }),
     },
     Metric {
         name: "revoked_commit_failures",
         help: "Commits that failed: their writes were refused, and changed nothing",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.journal.commit_failures.get() as f64),
+        says: Says::Count(|stats| &stats.journal.commit_failures),
     },
     Metric {
         name: "revoked_journal_rows",
         help: "Rows in the data file",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.rows.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.rows.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_journal_live_rows",
         help: "Rows that would say what is so, and nothing else: the others are dead, and compaction removes them",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.live_rows.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.live_rows.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_journal_used_bytes",
         help: "What the rows take in the data file, about",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.used_bytes.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.used_bytes.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_journal_live_bytes",
         help: "What the live rows would take, about",
-        kind: Gauge,
-        report: |server, values| values.add(server.stats.journal.live_bytes.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.stats.journal.live_bytes.load(Relaxed) as f64)),
     },
     Metric {
         name: "revoked_compaction_rows_removed",
         help: "Rows that compaction took away",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.journal.rows_removed.get() as f64),
+        says: Says::Count(|stats| &stats.journal.rows_removed),
     },
     Metric {
         name: "revoked_compaction_rows_restated",
         help: "Rows that compaction wrote again",
-        kind: Counter,
-        report: |server, values| values.add(server.stats.journal.rows_restated.get() as f64),
+        says: Says::Count(|stats| &stats.journal.rows_restated),
     },
     Metric {
         name: "revoked_compaction_running",
         help: "1 while a compaction is under way that was asked for, otherwise 0",
-        kind: Gauge,
-        report: |server, values| values.add(flag(server.stats.journal.is_compacting.load(Acquire))),
+        says: Says::Value(|server| Some(flag(server.stats.journal.is_compacting.load(Acquire)))),
     },
     Metric {
         name: "revoked_last_checkpoint_failed",
         help: "1 if the last checkpoint that was asked for failed, otherwise 0",
-        kind: Gauge,
-        report: |server, values| values.add(flag(server.stats.journal.last_checkpoint_failed.load(Relaxed))),
+        says: Says::Value(|server| Some(flag(server.stats.journal.last_checkpoint_failed.load(Relaxed)))),
     },
     Metric {
         name: "revoked_data_file_bytes",
         help: "Length of the data file",
-        kind: Gauge,
-        report: |server, values| values.add_known(file_bytes(server, "")),
+        says: Says::Value(|server| file_bytes(server, "")),
     },
     Metric {
         name: "revoked_wal_bytes",
         help: "Length of the write-ahead log",
-        kind: Gauge,
-        report: |server, values| values.add_known(file_bytes(server, "-wal")),
+        says: Says::Value(|server| file_bytes(server, "-wal")),
     },
     // Memory.
     Metric {
         name: "revoked_memory_used_bytes",
         help: "Memory in use: what maxmemory is held against",
-        kind: Gauge,
-        report: |_, values| values.add_known(memory::used().map(|bytes| bytes as f64)),
+        says: Says::Value(|_| memory::used().map(|bytes| bytes as f64)),
     },
     Metric {
         name: "revoked_memory_max_bytes",
         help: "Memory in use from which on writes that need memory are refused with -OOM: maxmemory, 0 for none",
-        kind: Gauge,
-        report: |server, values| values.add(server.settings.maxmemory.load(Relaxed) as f64),
+        says: Says::Value(|server| Some(server.settings.maxmemory.load(Relaxed) as f64)),
     },
     // The process, by the names that every client library of Prometheus gives.
     Metric {
         name: "process_resident_memory_bytes",
         help: "Resident memory size in bytes",
-        kind: Gauge,
-        report: |_, values| {
-            let resident = procfs::Status::read().bytes("VmRSS");
-            values.add_known(resident.map(|bytes| bytes as f64))
-        },
+        says: Says::Value(|_| procfs::Status::read().bytes("VmRSS").map(|bytes| bytes as f64)),
     },
     Metric {
         name: "process_cpu_seconds",
         help: "Total user and system CPU time spent in seconds",
-        kind: Counter,
-        report: |_, values| values.add_known(procfs::processor_seconds().map(|(user, system)| user + system)),
+        says: Says::Each(Counter, |_, values| {
+            procfs::processor_seconds().map_or(Ok(()), |(user, system)| values.add(user + system))
+        }),
     },
     Metric {
         name: "process_open_fds",
         help: "Number of open file descriptors",
-        kind: Gauge,
-        report: |_, values| values.add_known(procfs::open_files().map(|files| files as f64)),
+        says: Says::Value(|_| procfs::open_files().map(|files| files as f64)),
     },
     Metric {
         name: "process_start_time_seconds",
         help: "Start time of the process since unix epoch in seconds",
-        kind: Gauge,
-        report: |server, values| {
-            values.add((since_epoch().saturating_sub(server.stats.started.elapsed())).as_secs_f64().round())
-        },
+        says: Says::Value(|server| {
+            Some(since_epoch().saturating_sub(server.stats.started.elapsed()).as_secs_f64().round())
+        }),
     },
 ];
 
@@ -376,29 +332,26 @@ fn durations(sum_usec: u64, histogram: &stats::Histogram) -> Distribution {
     Distribution { sum: sum_usec as f64 / MICROSECONDS, buckets: buckets.collect() }
 }
 
-/// Figures of a database.
-struct Figures {
-    keys: usize,
-    members: usize,
-    ending: usize,
-}
-
-fn keys(server: &Environment, values: &mut Values<'_>, figure: impl Fn(&Figures) -> usize) -> fmt::Result {
+/// Hands over a figure of each database that has keys, which is told how many, and of the first.
+fn by_database(
+    server: &Environment,
+    values: &mut Values<'_>,
+    figure: impl Fn(&Keyspace, u8, usize) -> usize,
+) -> fmt::Result {
     // The replay has the keyspace to itself, and nobody may wait for it.
     if server.stats.journal.loading.load(Relaxed) {
         return Ok(());
     }
     let keyspace = server.store.read();
     let now_ms = now_ms();
-    let figures = |database| {
+    let used = (0..DATABASES).filter_map(|database| {
         let keys = keyspace.len_at(database, now_ms);
-        Figures { keys, members: keyspace.members(database), ending: keyspace.ending(database).min(keys) }
-    };
-    let all: Vec<_> = (0..DATABASES).map(figures).collect();
+        (keys > 0 || database == 0).then(|| (database, figure(&keyspace, database, keys)))
+    });
+    let figures: Vec<_> = used.collect();
     drop(keyspace);
-    let used = all.iter().enumerate().filter(|&(database, Figures { keys, .. })| *keys > 0 || database == 0);
-    for (database, figures) in used {
-        values.add_for(&[("database", &database.to_string())], figure(figures) as f64)?;
+    for (database, figure) in figures {
+        values.add_for(&[("database", &database.to_string())], figure as f64)?;
     }
     Ok(())
 }
