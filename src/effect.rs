@@ -161,9 +161,7 @@ impl<B> Effect<B> {
             }
         }
     }
-}
 
-impl<B> Effect<B> {
     /// Whether both put a member into the same set.
     #[must_use]
     pub fn is_of_one_set(&self, other: &Self) -> bool {

@@ -153,7 +153,7 @@ impl<'a> Loading<'a> {
     fn put_set(&mut self) {
         if let Some((database, container, key)) = &self.set {
             let put = self.keyspace.put_gathered((*database, key), *container, &mut self.gathered);
-            debug_assert!(put.is_ok(), "it is there");
+            assert!(put.is_ok(), "the set is there: whatever moves it has what is gathered put there before");
         }
     }
 

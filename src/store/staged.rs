@@ -32,7 +32,7 @@ pub struct Staged<'a> {
     ahead: Ahead<'a>,
 }
 
-/// Names of members that ops behind ask for, in their order: packed, hashed, and what is known of them fetched.
+/// Names of keys and members that ops behind ask for, in their order: packed, hashed, and what is known of them fetched.
 #[derive(Debug, Default)]
 struct Ahead<'a> {
     names: Vec<Name<'a>>,
@@ -48,11 +48,18 @@ enum Place<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// That of this very text, if it is the next.
-    fn take(&mut self, text: &[u8]) -> Option<Name<'a>> {
-        let name = self.names.get(self.next).filter(|name| ptr::eq(name.text(), text))?;
-        self.next += 1;
-        Some(*name)
+    /// The name of this text: that which is there, if it is of this very text and the next.
+    fn name<'t>(&mut self, base: &Keyspace, text: &'t [u8]) -> Name<'t>
+    where
+        'a: 't,
+    {
+        match self.names.get(self.next).filter(|name| ptr::eq(name.text(), text)) {
+            Some(name) => {
+                self.next += 1;
+                *name
+            }
+            None => base.name(text),
+        }
     }
 }
 
@@ -193,7 +200,9 @@ impl<'a> Staged<'a> {
         let (mut places, mut last) = (Vec::with_capacity(LOOKUPS_AHEAD), None);
         for (database, key, members) in wanted {
             if members.is_empty() {
-                places.push((base.name(key).hash(), Place::Keys(database)));
+                let name = base.name(key);
+                places.push((name.hash(), Place::Keys(database)));
+                names.push(name);
                 continue;
             }
             let set = match last {
@@ -203,7 +212,7 @@ impl<'a> Staged<'a> {
                 }
             };
             last = Some(((database, key), set));
-            for member in members.iter().take(LOOKUPS_AHEAD - names.len()) {
+            for member in members.iter().take(LOOKUPS_AHEAD.saturating_sub(names.len())) {
                 let name = base.name(member);
                 places.extend(set.map(|set| (name.hash(), Place::Members(set))));
                 names.push(name);
@@ -333,12 +342,12 @@ impl<'a> Staged<'a> {
         let Self { base, now_ms, databases, next_container, changes, ahead } = self;
         let (base, now_ms) = (*base, *now_ms);
         let StagedDatabase { base: below, keys, len } = database_of(base, databases, database, now_ms);
-        let held = &mut key_of(base, keys, *below, key, now_ms).held;
+        let held = &mut key_of(base, keys, *below, (key, &ahead.name(base, key)), now_ms).held;
         let mut added = 0;
         let is_past = expiry.is_due(now_ms);
         for member in members {
             let set = held.as_mut().map(Held::as_set).transpose()?;
-            let name = ahead.take(member).unwrap_or_else(|| base.name(member));
+            let name = ahead.name(base, member);
             let before = set.as_ref().and_then(|set| set.expiry_of(&name, now_ms));
             if before == Some(expiry) || !may(before) {
                 continue;
@@ -393,11 +402,12 @@ impl<'a> Staged<'a> {
         let Self { base, now_ms, databases, changes, ahead, .. } = self;
         let (base, now_ms) = (*base, *now_ms);
         let StagedDatabase { base: below, keys, .. } = database_of(base, databases, database, now_ms);
-        let Some(held) = &mut key_of(base, keys, *below, key, now_ms).held else { return Ok(0) };
+        let staged = key_of(base, keys, *below, (key, &ahead.name(base, key)), now_ms);
+        let Some(held) = &mut staged.held else { return Ok(0) };
         let set = held.as_set()?;
         let before = changes.effects.len();
         for member in members {
-            let name = ahead.take(member).unwrap_or_else(|| base.name(member));
+            let name = ahead.name(base, member);
             let expiry = set.expiry_of(&name, now_ms);
             if set.change(name.hash(), member, expiry, None) {
                 changes.effects.push(Effect::MemberRemoved {
@@ -444,9 +454,9 @@ impl<'a> Staged<'a> {
 
     /// The key among those that changed, and the number of keys in its database.
     fn key(&mut self, database: u8, name: &Bytes) -> (&mut StagedKey<'a>, &mut usize) {
-        let StagedDatabase { base: below, keys, len } =
-            database_of(self.base, &mut self.databases, database, self.now_ms);
-        (key_of(self.base, keys, *below, name, self.now_ms), len)
+        let Self { base, now_ms, databases, ahead, .. } = self;
+        let StagedDatabase { base: below, keys, len } = database_of(base, databases, database, *now_ms);
+        (key_of(base, keys, *below, (name, &ahead.name(base, name)), *now_ms), len)
     }
 
     /// Puts something at a key. A set that is there is gone.
@@ -510,14 +520,13 @@ fn key_of<'s, 'a>(
     base: &'a Keyspace,
     keys: &'s mut HashTable<StagedKey<'a>>,
     below: Option<u8>,
-    name: &Bytes,
+    (name, packed): (&Bytes, &Name<'_>),
     now_ms: i64,
 ) -> &'s mut StagedKey<'a> {
-    let packed = base.name(name);
     let hash = packed.hash();
     let entry = keys.entry(hash, |key| key.name == *name, |key| key.hash);
     let unchanged = || {
-        let found = below.and_then(|database| base.find(database, &packed)).filter(|key| key.is_live(now_ms));
+        let found = below.and_then(|database| base.find(database, packed)).filter(|key| key.is_live(now_ms));
         StagedKey { hash, name: name.clone(), held: found.map(|key| Held::unchanged(key, now_ms)) }
     };
     entry.or_insert_with(unchanged).into_mut()

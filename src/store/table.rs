@@ -392,8 +392,8 @@ impl<T: Expires> Table<T> {
         self.change_ends(segment, |ends| ends.add(end));
     }
 
-    fn note_latest(&mut self, (expiry, is_whole): (Expiry, bool)) {
-        self.latest = self.latest.max(if is_whole { expiry } else { Expiry::NEVER });
+    fn note_latest(&mut self, end: (Expiry, bool)) {
+        self.latest = self.latest.max(last_moment(end));
     }
 
     fn change_ends(&mut self, segment: usize, change: impl FnOnce(&mut Ends)) {
@@ -423,6 +423,11 @@ pub(crate) fn position(hash: u64) -> u64 {
 /// A hash whose position is this one.
 fn hash_at(position: u64) -> u64 {
     (position << (64 - POSITION_BITS)).reverse_bits()
+}
+
+/// From when on nothing of an entry that ends so is there any more: one that ends in part is there for ever.
+fn last_moment((expiry, is_whole): (Expiry, bool)) -> Expiry {
+    if is_whole { expiry } else { Expiry::NEVER }
 }
 
 #[cfg(test)]

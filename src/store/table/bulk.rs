@@ -9,7 +9,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Fetch, POSITION_BITS, SPLIT_ABOVE, Table, end_of, position};
+use super::{Fetch, POSITION_BITS, SPLIT_ABOVE, Table, end_of, last_moment, position};
 use crate::expiry::{Expires, Expiry};
 use crate::limits::LOOKUPS_AHEAD;
 
@@ -206,9 +206,9 @@ impl<T: Expires> Table<T> {
             for (hash, entry) in &mut part[at..at + len] {
                 let Some(entry) = entry.take() else { continue };
                 added(&entry);
-                let (expiry, is_whole) = end_of(&entry);
-                latest = latest.max(if is_whole { expiry } else { Expiry::NEVER });
-                found.ends.add((expiry, is_whole));
+                let end = end_of(&entry);
+                latest = latest.max(last_moment(end));
+                found.ends.add(end);
                 found.push(*hash, entry);
             }
             self.latest = self.latest.max(latest);
