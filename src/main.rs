@@ -188,26 +188,22 @@ async fn serve(mut config: Config, set_loglevel: SetLoglevel) -> Result<(), Fail
     let ended = signalled().map_err(no_handlers)?;
     let requests = signal(SignalKind::hangup()).map_err(no_handlers)?;
     let reload = Reload { requests, read: Arc::new(read_again) };
-    let users =
-        server::users(&config).map_err(|why| Failure(exit::CONFIG, format!("aclfile or user: {why}")))?;
-    let policy = server::sync_policy(config.appendfsync);
-    let tls = Arc::<Tls>::default();
-    if config.tls_port > 0 {
-        tls.turn_on(&config.tls).map_err(|why| Failure(exit::CONFIG, why))?;
-    }
-    let listeners = listen(&config)?;
-    let metrics_listeners = listen_for_metrics(&config)?;
-    let journal = Opened::open(&config.data_file(), policy).map_err(|error| unusable(&error))?;
-    let options = Options {
-        about: about(&config),
-        users,
-        config,
+    let about = about(&config);
+    let mut options = Options {
         set_loglevel,
-        tls,
         notifier: Notifier::from_environment(),
         reload: Some(reload),
-        metrics_listeners,
+        ..Options::new(config, about)
+            .map_err(|why| Failure(exit::CONFIG, format!("aclfile or user: {why}")))?
     };
+    let config = &options.config;
+    if config.tls_port > 0 {
+        options.tls.turn_on(&config.tls).map_err(|why| Failure(exit::CONFIG, why))?;
+    }
+    let listeners = listen(config)?;
+    options.metrics_listeners = listen_for_metrics(config)?;
+    let policy = server::sync_policy(options.config.appendfsync);
+    let journal = Opened::open(&options.config.data_file(), policy).map_err(|error| unusable(&error))?;
     server::run(listeners, journal, options, ended).await.map_err(|error| unusable(&error))
 }
 

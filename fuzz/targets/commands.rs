@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,7 +19,6 @@ use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
 use revoked::listen;
 use revoked::server::{self, Options};
-use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -195,17 +194,7 @@ fn start(folder: &TempDir) -> (SocketAddr, Running) {
         data_file: String::new(),
         listeners: Vec::new(),
     };
-    let users = server::users(&config).unwrap();
-    let options = Options {
-        about,
-        users,
-        config,
-        set_loglevel: Box::new(|_| Ok(())),
-        metrics_listeners: Vec::new(),
-        tls: Arc::default(),
-        notifier: Notifier::default(),
-        reload: None,
-    };
+    let options = Options::new(config, about).unwrap();
     let (end, ended) = oneshot::channel();
     let thread = std::thread::spawn(move || {
         let outcome = runtime.block_on(server::run(vec![listener], journal, options, async {

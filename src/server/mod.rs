@@ -54,7 +54,7 @@ pub struct Options {
     pub set_loglevel: SetLoglevel,
     /// What INFO says of the process.
     pub about: About,
-    /// Who may do what; as [`users`] makes them.
+    /// Who may do what: those that the configuration names, or its file of users.
     pub users: Users,
     /// Where metrics are asked for, if anywhere.
     pub metrics_listeners: Vec<TcpListener>,
@@ -66,12 +66,29 @@ pub struct Options {
     pub reload: Option<Reload>,
 }
 
-/// The users that the configuration names, or its file of users.
-///
-/// # Errors
-///
-/// Says what is wrong with the file, or that it can't be read.
-pub fn users(config: &Config) -> Result<Users, String> {
+impl Options {
+    /// A server by this configuration and nothing else: nobody supervises it or asks for metrics, TLS is off, and the log is
+    /// not its own.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the users, or with their file.
+    pub fn new(config: Config, about: About) -> Result<Self, String> {
+        let users = users(&config)?;
+        Ok(Self {
+            config,
+            set_loglevel: Box::new(|_| Ok(())),
+            about,
+            users,
+            metrics_listeners: Vec::new(),
+            tls: Arc::default(),
+            notifier: Notifier::default(),
+            reload: None,
+        })
+    }
+}
+
+fn users(config: &Config) -> Result<Users, String> {
     let users = Users::new(command::catalogue(), config.aclfile.clone());
     users.count(users.read(&config.users, config.requirepass.as_deref())?);
     Ok(users)

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +15,6 @@ use revoked::config;
 use revoked::journal::{OpenError, Opened, SyncPolicy};
 use revoked::listen;
 use revoked::server::{self, Options};
-use revoked::systemd::Notifier;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -206,23 +204,15 @@ pub(crate) fn options(directory: &Path, port: u16, setup: Setup) -> Options {
     ]
     .concat();
     let config = config::from_sources(args.into_iter().map(OsString::from), [], "0.0.0").unwrap();
-    Options {
-        about: About {
-            run_id: "0123456789".repeat(4),
-            port: config.port,
-            executable: "revoked".to_owned(),
-            config_file: String::new(),
-            data_file: config.data_file().display().to_string(),
-            listeners: Vec::new(),
-        },
-        users: server::users(&config).unwrap(),
-        config,
-        set_loglevel: Box::new(|_| Ok(())),
-        metrics_listeners: Vec::new(),
-        tls: Arc::default(),
-        notifier: Notifier::default(),
-        reload: None,
-    }
+    let about = About {
+        run_id: "0123456789".repeat(4),
+        port: config.port,
+        executable: "revoked".to_owned(),
+        config_file: String::new(),
+        data_file: config.data_file().display().to_string(),
+        listeners: Vec::new(),
+    };
+    Options::new(config, about).unwrap()
 }
 
 fn start_peer(program: &str, directory: &Path, setup: Setup) -> (SocketAddr, Process) {
