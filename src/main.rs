@@ -15,7 +15,6 @@ use revoked::listen::{self, Listener};
 use revoked::memory;
 use revoked::server::{self, Options, Reload, SetLoglevel};
 use revoked::systemd::{self, Notifier};
-use revoked::tls::Tls;
 use revoked::tool;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
