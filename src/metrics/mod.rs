@@ -1,6 +1,6 @@
 //! What Prometheus is told: a row for each metric, and the text that they make.
 //!
-//! Everything is read when it is asked for, from what [`Stats`](crate::stats::Stats) counts anyway: a server that nobody
+//! Everything is read when it is asked for, from what [`Stats`] counts anyway: a server that nobody
 //! scrapes pays nothing for it. The names are part of what users rely on: dashboards and alerts are made of them. Those
 //! without `revoked_` are the ones that every Prometheus client library has for a process.
 //!
