@@ -341,3 +341,14 @@ fn commands_that_only_redis_has_can_be_named_and_change_nothing() {
     }
     assert_eq!(try_rules("+eval|").unwrap_err(), RuleProblem::Syntax);
 }
+
+#[test]
+fn a_user_of_the_name_user_is_configured_by_its_name() {
+    let users = Users::new(catalogue(), None);
+    users.set(b"user", [&b"on"[..], b"nopass"].into_iter()).unwrap();
+    let lines = users.to_configure().unwrap();
+    assert_eq!(lines, ["user on nopass resetchannels -@all"]);
+    let named = users.read(&lines, None).unwrap();
+    users.count(named);
+    assert!(users.find(b"user").is_some());
+}
