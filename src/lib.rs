@@ -56,7 +56,7 @@
 //! [`limits`] every bound, [`memory`] how much of it is in use, [`clients`] who is connected, [`stats`] what INFO
 //! counts, [`tls`] what encrypted connections are accepted with, [`systemd`] what the supervisor is told and hands on,
 //! [`slowlog`] and [`latency`] what took long, [`procfs`] what the kernel says of the process; [`metrics`] tells Prometheus;
-//! [`glob`] matches patterns, and [`seldom`] keeps clients from filling the log. [`tool`] is what the program does besides
+//! [`glob`] matches patterns, [`replace`] gives a file a new text whole, and [`seldom`] keeps clients from filling the log. [`tool`] is what the program does besides
 //! serving: files are copied beside their daemon in `journal/backup.rs`, and read in little memory in `journal/present.rs`.
 //! [`journal::failpoints`] are the moments at which tests have the writer die or go wrong.
 //!
@@ -113,6 +113,7 @@ pub mod op;
 pub mod outbox;
 pub mod procfs;
 pub mod pubsub;
+pub mod replace;
 pub mod reply;
 pub mod request;
 pub mod resp;

@@ -38,7 +38,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("metrics", &["command", "store", "pubsub", "stats", "memory", "procfs", "limits"]),
     ("listen", &["systemd", "connection", "clients"]),
-    ("config", &["command", "tool", "tls", "settings", "pubsub", "outbox", "acl", "reply", "limits"]),
+    (
+        "config",
+        &["command", "tool", "tls", "settings", "pubsub", "outbox", "acl", "replace", "reply", "limits"],
+    ),
     ("tool", &["journal", "resp", "stats", "expiry"]),
     (
         "connection",
@@ -78,7 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seldom", &["limits"]),
     ("systemd", &["limits"]),
     ("tls", &["limits"]),
-    ("acl", &["reply", "glob", "limits"]),
+    ("acl", &["replace", "reply", "glob", "limits"]),
     ("reply", &["limits"]),
 ];
 

@@ -1,10 +1,7 @@
 //! The file of users: a line for each, as ACL LIST shows it.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::catalogue::Catalogue;
 use super::user::{Line, Rules, is_name};
@@ -78,33 +75,4 @@ pub(super) fn user<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8
         }
         Err((_, problem)) => Err(format!("user '{}': {problem}", printable(name))),
     }
-}
-
-/// Puts users in the place of those in the file, so that a crash leaves the ones or the others.
-pub(super) fn write(path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
-    // Behind a link, or the link itself would be replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".draft-{}", std::process::id()));
-    let draft = PathBuf::from(draft);
-    let outcome = write_draft(&draft, &path, lines).and_then(|()| fs::rename(&draft, &path));
-    if outcome.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    outcome?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-fn write_draft(draft: &Path, path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
-    let _ = fs::remove_file(draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    for line in lines {
-        file.write_all(line)?;
-        file.write_all(b"\n")?;
-    }
-    if let Ok(metadata) = fs::metadata(path) {
-        file.set_permissions(metadata.permissions())?;
-    }
-    file.sync_all()
 }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::user::is_name;
 use crate::limits::USERS;
+use crate::replace::replace_file;
 use crate::reply::{Error, printable};
 
 pub use self::catalogue::{Catalogue, Row};
@@ -230,19 +231,13 @@ impl Users {
     pub fn save(&self) -> Result<(), Error> {
         let path = self.file.as_ref().ok_or(Error::NoAclFile)?;
         let changing = self.lock();
-        let lines: Vec<_> = self.list().iter().map(|user| user.describe()).collect();
-        let outcome = file::write(path, &lines);
+        let lines: Vec<_> = self.list().iter().map(|user| [&user.describe()[..], b"\n"].concat()).collect();
+        let outcome = replace_file(path, &lines.concat());
         drop(changing);
         outcome.map_err(|error| {
             tracing::error!(%error, "Users were not saved to {}", path.display());
             Error::AclSaveFailed
         })
-    }
-
-    /// `aclfile`.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
     }
 
     /// To be called while no one else can change them.

@@ -4,15 +4,15 @@
 //! An option that the file has is made to say the present value. One that it has not is added if its value is not
 //! the default, wherever that came from: as in Redis, a flag or a variable of the environment counts as well.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Formatted, Item, Value};
 
 use super::rows::{Kind, ROWS, Row};
 use super::{Config, existing_directory, settings_in};
+use crate::replace::replace_file;
 use crate::reply::{Error, printable};
 
 /// What stands above the first option that is added.
@@ -22,18 +22,16 @@ const HEADING: &str = "\n# Written by CONFIG REWRITE.\n";
 pub(super) fn rewrite(config: &Config) -> Result<(), Error> {
     let path = config.file.as_ref().ok_or(Error::NoConfigFile)?;
     let failed = |why: String| Error::RewriteFailed(printable(why.as_bytes()));
-    // Behind a link, or the link itself would be replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let old = match fs::read_to_string(&path) {
+    let old = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error.to_string())),
         Ok(old) => old,
     };
-    let new = updated(&path, &old, config).map_err(failed)?;
+    let new = updated(path, &old, config).map_err(failed)?;
     if new == old {
         return Ok(());
     }
-    replace(&path, &new).map_err(|error| failed(error.to_string()))?;
+    replace_file(path, new.as_bytes()).map_err(|error| failed(error.to_string()))?;
     tracing::info!("The configuration was written to {}", path.display());
     Ok(())
 }
@@ -92,32 +90,6 @@ impl Kind {
             | Self::Secret { .. } => Value::from(text),
         }
     }
-}
-
-/// Puts a new text in the file's place, so that a crash leaves the one or the other.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".draft-{}", std::process::id()));
-    let draft = PathBuf::from(draft);
-    let outcome = write(&draft, path, text).and_then(|()| fs::rename(&draft, path));
-    if outcome.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    outcome?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-/// Writes the draft, which nobody may read before it has the permissions of the file: there may be a password in
-/// it.
-fn write(draft: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let _ = fs::remove_file(draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(metadata) = fs::metadata(path) {
-        file.set_permissions(metadata.permissions())?;
-    }
-    file.sync_all()
 }
 
 #[cfg(test)]
