@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::introspection::categories;
 use super::monitoring::subcommand_syntax;
-use super::{Command, Control, Environment, Session, lookup, rows};
+use super::{Control, Environment, Session, named, rows};
 use crate::acl::{Entry, Selector, User};
 use crate::limits::RANDOM_PASSWORD_BITS;
 use crate::reply::{ByteStrings, Error, Reply, printable};
@@ -129,16 +129,6 @@ pub(super) fn dryrun(_: &mut Session, environment: &Environment, request: Reques
 
 fn verbose(user: &User, object: &[u8], kind: &str) -> Vec<u8> {
     [b"User ", user.name(), b" has no permissions to access the '", object, b"' ", kind.as_bytes()].concat()
-}
-
-/// The command that a request names, or its subcommand.
-fn named(request: Request<'_>) -> Option<Command> {
-    let command = lookup(request.arg(0))?;
-    if command.spec.subcommands.is_empty() || request.len() == 1 {
-        Some(command)
-    } else {
-        command.subcommand(request.arg(1))
-    }
 }
 
 pub(super) fn genpass(_: &mut Session, _: &Environment, request: Request<'_>) -> Reply {

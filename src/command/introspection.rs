@@ -3,11 +3,11 @@
 use super::glob::{self, Case};
 use super::{
     Argument, ArgumentKind, Environment, Flag, Group, KeyUse, Keys, Places, Run, Session, Spec, commands,
-    lookup, rows,
+    named, rows,
 };
 use crate::limits::COMMAND_NAMES;
 use crate::reply::{ByteStrings, Error, Reply};
-use crate::request::{Request, parse_integer};
+use crate::request::{OwnedRequest, Request};
 
 /// COMMAND alone.
 pub(super) fn command(_: &mut Session, _: &Environment, _: Request<'_>) -> Reply {
@@ -44,7 +44,8 @@ pub(super) fn command_list(_: &mut Session, _: &Environment, request: Request<'_
 }
 
 pub(super) fn command_getkeys(_: &mut Session, _: &Environment, request: Request<'_>) -> Reply {
-    match keys_of(&request.args(2).collect::<Vec<_>>()) {
+    let asked = OwnedRequest::from_args(&request.args(2).collect::<Vec<_>>());
+    match keys_of(asked.as_request()) {
         Ok(keys) => Reply::Strings(keys),
         Err(error) => error.into(),
     }
@@ -111,42 +112,17 @@ impl<'a> ListFilter<'a> {
 }
 
 /// The keys among the arguments of a request, its name included.
-fn keys_of(request: &[&[u8]]) -> Result<ByteStrings, Error> {
-    let spec = find_called(request).ok_or(Error::InvalidCommandSpecified)?;
+fn keys_of(request: Request<'_>) -> Result<ByteStrings, Error> {
+    let spec = named(request).ok_or(Error::InvalidCommandSpecified)?.spec;
     if spec.keys.iter().all(|keys| keys.usage == KeyUse::NotKey) {
         return Err(Error::NoKeyArguments);
     }
     if !spec.takes(request.len()) {
         return Err(Error::InvalidArgumentCount);
     }
-    let found = spec.keys.iter().map(|keys| keys.among(request)).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().flatten().collect())
-}
-
-/// The command that a request calls, or its subcommand.
-fn find_called(request: &[&[u8]]) -> Option<&'static Spec> {
-    let command = lookup(request.first()?)?;
-    match request.get(1) {
-        Some(name) if !command.spec.subcommands.is_empty() => Some(command.subcommand(name)?.spec),
-        _ => Some(command.spec),
-    }
-}
-
-impl Keys {
-    /// The keys among the arguments of a request that fits the arity.
-    fn among<'a>(&self, request: &[&'a [u8]]) -> Result<impl Iterator<Item = &'a [u8]> + use<'a>, Error> {
-        let (first, last, step) = match self.places {
-            Places::Range { last, step } => (self.first, last_argument(last, request.len()), step),
-            Places::Counted => {
-                let count = parse_integer(request[self.first]).and_then(|count| usize::try_from(count).ok());
-                let count = count.filter(|&count| count > 0 && count < request.len() - self.first);
-                let count = count.ok_or(Error::InvalidArguments)?;
-                (self.first + 1, self.first + count, 1)
-            }
-        };
-        let keys: Vec<_> = request[first..=last].iter().step_by(step).copied().collect();
-        Ok(keys.into_iter())
-    }
+    let places = spec.keys.iter().map(|keys| keys.places(request)).collect::<Option<Vec<_>>>();
+    let places = places.ok_or(Error::InvalidArguments)?;
+    Ok(places.into_iter().flatten().map(|place| request.arg(place)).collect())
 }
 
 impl Spec {

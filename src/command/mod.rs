@@ -442,6 +442,16 @@ pub fn lookup(name: &[u8]) -> Option<Command> {
     BY_NAME.get(&folded(name)?).copied()
 }
 
+/// The command that a request names, or its subcommand, whether or not its arguments fit.
+fn named(request: Request<'_>) -> Option<Command> {
+    let command = lookup(request.arg(0))?;
+    if command.spec.subcommands.is_empty() || request.len() == 1 {
+        Some(command)
+    } else {
+        command.subcommand(request.arg(1))
+    }
+}
+
 /// A name in lower case, and its length, as a number. None, if it is longer than any command's.
 fn folded(name: &[u8]) -> Option<u128> {
     let mut folded = [0; LONGEST_NAME + 1];

@@ -86,7 +86,7 @@ impl Command {
             for keys in self.spec.keys {
                 let Some(access) = keys.usage.access(request) else { continue };
                 let is_denied = |&place: &usize| !selector.allows_key(request.arg(place), access);
-                if let Some(place) = keys.places(request).find(is_denied) {
+                if let Some(place) = keys.places(request).into_iter().flatten().find(is_denied) {
                     return Err(Denied::Key(place));
                 }
             }
@@ -117,19 +117,21 @@ impl Command {
 }
 
 impl Keys {
-    /// Where the keys stand in a request that fits the arity; nowhere, if its arguments don't say where, which the
-    /// command refuses.
-    fn places(&self, request: Request<'_>) -> impl Iterator<Item = usize> + use<> {
+    /// Where the keys stand in a request that fits the arity; none, if its arguments don't say where, which the command
+    /// refuses.
+    pub(super) fn places(&self, request: Request<'_>) -> Option<impl Iterator<Item = usize> + use<>> {
         let (places, step) = match self.places {
             Places::Range { last, step } => (self.first..last_argument(last, request.len()) + 1, step),
             Places::Counted => {
-                let count =
-                    parse_integer(request.arg(self.first)).and_then(|count| usize::try_from(count).ok());
-                let count = count.filter(|&count| count < request.len() - self.first);
-                (self.first + 1..self.first + 1 + count.unwrap_or(0), 1)
+                let count = parse_integer(request.arg(self.first))?;
+                let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
+                if count >= request.len() - self.first {
+                    return None;
+                }
+                (self.first + 1..self.first + 1 + count, 1)
             }
         };
-        places.step_by(step)
+        Some(places.step_by(step))
     }
 }
 
