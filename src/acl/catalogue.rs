@@ -66,11 +66,6 @@ impl Catalogue {
         &self.rows[place]
     }
 
-    /// Whether the row at this place is a subcommand.
-    pub(super) fn is_subcommand(&self, place: usize) -> bool {
-        self.rows[place].name.contains('|')
-    }
-
     /// The places of those in a category, in order.
     pub(super) fn in_category(&self, category: &str) -> impl Iterator<Item = usize> {
         let rows = self.rows.iter().enumerate();

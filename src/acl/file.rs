@@ -1,5 +1,6 @@
 //! The file of users: a line for each, as ACL LIST shows it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,26 +8,19 @@ use super::catalogue::Catalogue;
 use super::user::{Line, Rules, is_name};
 use crate::reply::{RuleProblem, printable};
 
-/// A user's name and its rules.
-pub(super) type Named = (Box<[u8]>, Rules);
+/// The rules of users, by their names.
+pub(super) type Named = BTreeMap<Box<[u8]>, Rules>;
 
 /// The users that the text of a file makes, or all that is wrong with it, in one line.
-pub(super) fn parse(path: &Path, text: &[u8], catalogue: &Catalogue) -> Result<Vec<Named>, String> {
-    let mut users: Vec<Named> = Vec::new();
+pub(super) fn parse(path: &Path, text: &[u8], catalogue: &Catalogue) -> Result<Named, String> {
+    let mut users = Named::new();
     let mut errors = String::new();
     for (place, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
-        let outcome = parse_line(line, catalogue).and_then(|(name, rules)| {
-            if users.iter().any(|(known, _)| **known == *name) {
-                return Err(format!("duplicate user '{}'", printable(name)));
-            }
-            users.push((name.into(), rules));
-            Ok(())
-        });
-        if let Err(problem) = outcome {
+        if let Err(problem) = parse_line(line, catalogue).and_then(|user| add(&mut users, user)) {
             let _ = write!(errors, "{}:{}: {problem}. ", path.display(), place + 1);
         }
     }
@@ -38,20 +32,25 @@ fn parse_line<'a>(line: &'a [u8], catalogue: &Catalogue) -> Result<(&'a [u8], Ru
     user(behind.ok_or("line should start with user keyword")?, catalogue)
 }
 
+/// Adds a user, unless one of its name is there.
+fn add(users: &mut Named, (name, rules): (&[u8], Rules)) -> Result<(), String> {
+    if users.contains_key(name) {
+        return Err(format!("duplicate user '{}'", printable(name)));
+    }
+    users.insert(name.into(), rules);
+    Ok(())
+}
+
 /// The users that the configuration names, or all that is wrong with them, in one line.
 pub(super) fn configured<'a>(
     lines: impl Iterator<Item = &'a str>,
     catalogue: &Catalogue,
-) -> Result<Vec<Named>, String> {
-    let mut users: Vec<Named> = Vec::new();
+) -> Result<Named, String> {
+    let mut users = Named::new();
     let mut errors: Vec<String> = Vec::new();
     for line in lines {
-        match user(line.as_bytes(), catalogue) {
-            Ok((name, _)) if users.iter().any(|(known, _)| **known == *name) => {
-                errors.push(format!("duplicate user '{}'", printable(name)));
-            }
-            Ok((name, rules)) => users.push((name.into(), rules)),
-            Err(problem) => errors.push(problem),
+        if let Err(problem) = user(line.as_bytes(), catalogue).and_then(|user| add(&mut users, user)) {
+            errors.push(problem);
         }
     }
     if errors.is_empty() { Ok(users) } else { Err(errors.join("; ")) }

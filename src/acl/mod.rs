@@ -55,7 +55,7 @@ pub struct Users {
 /// Users that were read, and do not count yet.
 #[derive(Debug)]
 pub struct Named {
-    users: Vec<file::Named>,
+    users: file::Named,
     requirepass: Option<Digest>,
 }
 
@@ -218,7 +218,7 @@ impl Users {
         Ok(())
     }
 
-    fn read_file(&self, path: &Path) -> Result<Vec<file::Named>, String> {
+    fn read_file(&self, path: &Path) -> Result<file::Named, String> {
         let text = fs::read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
         file::parse(path, &text, self.catalogue)
     }
@@ -241,7 +241,7 @@ impl Users {
     }
 
     /// To be called while no one else can change them.
-    fn replace(&self, users: Vec<file::Named>, requirepass: Option<Digest>) {
+    fn replace(&self, users: file::Named, requirepass: Option<Digest>) {
         let known = |name: &[u8]| self.find(name);
         let default = self.default_user();
         let mut by_name = ByName::new();

@@ -145,17 +145,14 @@ impl Selector {
         self.channels.is_all()
     }
 
-    /// Whether messages may be sent to this channel, and received from it.
+    /// Whether messages may be sent to this channel, and received from it; or the channels of this pattern be subscribed
+    /// to, which the rules must have letter by letter.
     #[must_use]
-    pub fn allows_channel(&self, name: &[u8]) -> bool {
-        self.channels.is_all()
-            || self.channels.patterns().iter().any(|known| glob::matches(known, name, Case::Sensitive))
-    }
-
-    /// Whether the channels of this pattern may be subscribed to: only as the rules have it, letter by letter.
-    #[must_use]
-    pub fn allows_channel_pattern(&self, pattern: &[u8]) -> bool {
-        self.channels.is_all() || self.channels.patterns().iter().any(|known| **known == *pattern)
+    pub fn allows_channel(&self, name: &[u8], is_pattern: bool) -> bool {
+        let allows = |known: &[u8]| {
+            if is_pattern { known == name } else { glob::matches(known, name, Case::Sensitive) }
+        };
+        self.channels.is_all() || self.channels.patterns().iter().any(|known| allows(known))
     }
 
     fn is_allowed(&self, row: usize) -> bool {
@@ -260,37 +257,19 @@ impl Selector {
             self.note_rule(true, foreign.as_bytes());
             return Ok(());
         }
-        let bar = name.iter().rposition(|&byte| byte == b'|').ok_or(RuleProblem::Unknown)?;
-        let (command, argument) = (&name[..bar], &name[bar + 1..]);
-        let Some(row) = catalogue.find(command) else {
-            return self.allow_foreign_argument(command, argument, name);
-        };
-        if catalogue.is_subcommand(row) {
-            return Err(RuleProblem::FirstArgumentOfSubcommand);
-        }
-        check_no_spaces(argument)?;
-        if argument.is_empty() {
-            return Err(RuleProblem::Syntax);
-        }
-        if catalogue.row(row).subcommands > 0 {
-            return Err(RuleProblem::Unknown);
-        }
-        let argument = argument.to_ascii_lowercase().into_boxed_slice();
-        if !self.first_arguments.iter().any(|known| *known == (row, argument.clone())) {
-            self.first_arguments.push((row, argument));
-        }
-        self.note_rule(true, &name.to_ascii_lowercase());
-        Ok(())
+        self.allow_first_argument(name, catalogue)
     }
 
-    /// A first argument of a command that only Redis has: the rule is kept, and gives nothing.
-    fn allow_foreign_argument(
-        &mut self,
-        command: &[u8],
-        argument: &[u8],
-        rule: &[u8],
-    ) -> Result<(), RuleProblem> {
-        let command = foreign::command(command).ok_or(RuleProblem::Unknown)?;
+    /// `select|0`. Of a command that only Redis has, the rule is kept, and gives nothing.
+    fn allow_first_argument(&mut self, rule: &[u8], catalogue: &Catalogue) -> Result<(), RuleProblem> {
+        let bar = rule.iter().rposition(|&byte| byte == b'|').ok_or(RuleProblem::Unknown)?;
+        let (command, argument) = (&rule[..bar], &rule[bar + 1..]);
+        let row = catalogue.find(command);
+        let (command, has_subcommands) = match (row, foreign::command(command)) {
+            (Some(row), _) => (catalogue.row(row).name, catalogue.row(row).subcommands > 0),
+            (None, Some(foreign)) => (foreign, foreign::has_subcommands(foreign)),
+            (None, None) => return Err(RuleProblem::Unknown),
+        };
         if command.contains('|') {
             return Err(RuleProblem::FirstArgumentOfSubcommand);
         }
@@ -298,8 +277,12 @@ impl Selector {
         if argument.is_empty() {
             return Err(RuleProblem::Syntax);
         }
-        if foreign::has_subcommands(command) {
+        if has_subcommands {
             return Err(RuleProblem::Unknown);
+        }
+        let given = row.map(|row| (row, argument.to_ascii_lowercase().into_boxed_slice()));
+        if let Some(given) = given.filter(|given| !self.first_arguments.contains(given)) {
+            self.first_arguments.push(given);
         }
         self.note_rule(true, &rule.to_ascii_lowercase());
         Ok(())

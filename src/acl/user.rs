@@ -1,6 +1,5 @@
 //! A user: its name, its passwords, and what it may do; made of rules, and described by them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
@@ -132,9 +131,7 @@ impl Rules {
     /// Whether a channel, or a pattern of channels, may be subscribed to.
     #[must_use]
     pub fn allow_subscription(&self, name: &[u8], is_pattern: bool) -> bool {
-        self.selectors.iter().any(|selector| {
-            if is_pattern { selector.allows_channel_pattern(name) } else { selector.allows_channel(name) }
-        })
+        self.selectors.iter().any(|selector| selector.allows_channel(name, is_pattern))
     }
 
     /// Whether it is on, and this is its password.
@@ -207,12 +204,7 @@ impl Rules {
         if self.needs_no_password {
             words.push(b"nopass".to_vec());
         }
-        let mut digits = String::new();
-        for password in &self.passwords {
-            digits.clear();
-            let _ = write!(digits, "#{password}");
-            words.push(digits.clone().into_bytes());
-        }
+        words.extend(self.passwords.iter().map(|password| format!("#{password}").into_bytes()));
         for (place, selector) in self.selectors.iter().enumerate() {
             let rules = selector.describe();
             words.push(if place == 0 { rules } else { [b"(", &rules[..], b")"].concat() });

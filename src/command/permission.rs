@@ -93,10 +93,7 @@ impl Command {
         }
         if !selector.allows_all_channels() {
             let (channels, is_pattern) = self.channels(request);
-            let is_denied = |&place: &usize| match request.arg(place) {
-                pattern if is_pattern => !selector.allows_channel_pattern(pattern),
-                channel => !selector.allows_channel(channel),
-            };
+            let is_denied = |&place: &usize| !selector.allows_channel(request.arg(place), is_pattern);
             if let Some(place) = { channels }.find(is_denied) {
                 return Err(Denied::Channel(place));
             }
