@@ -87,6 +87,9 @@ pub const LEAST_REQUEST_BYTES: usize = 1024 * 1024;
 /// changed.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// Time between two lines of the log that say how much was served.
+pub const SERVED_INTERVAL: Duration = Duration::from_secs(300);
+
 /// How long a client has for its handshake of TLS, from connecting on.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

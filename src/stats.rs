@@ -24,6 +24,8 @@ pub struct Stats {
     pub net_input_bytes: Counter,
     /// Bytes written to clients.
     pub net_output_bytes: Counter,
+    /// How fast it goes.
+    pub rates: Rates,
     /// Error replies.
     pub error_replies: Counter,
     /// What was denied to users.
@@ -43,6 +45,17 @@ pub struct Stats {
     /// What took long.
     pub latency: Latency,
     settings: Arc<Settings>,
+}
+
+/// What was counted in the last second.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// Commands executed.
+    pub commands: AtomicU64,
+    /// Bytes read from clients.
+    pub input_bytes: AtomicU64,
+    /// Bytes written to clients.
+    pub output_bytes: AtomicU64,
 }
 
 /// What was denied to users.
@@ -281,6 +294,7 @@ impl Stats {
             tls: TlsStats::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
+            rates: Rates::default(),
             error_replies: Counter::default(),
             denials: Denials::default(),
             keyspace_hits: Counter::default(),

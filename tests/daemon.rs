@@ -842,6 +842,27 @@ mod the_log {
     }
 
     #[test]
+    fn says_in_the_end_how_much_was_served() {
+        let home = Home::with_options(&["--logformat", "json"]);
+        let daemon = home.start();
+        let client = daemon.connect();
+        client.ask(&["CONFIG", "RESETSTAT"]);
+        client.ask(&["SADD", "k", "a"]);
+        client.ask(&["SISMEMBER", "k", "a"]);
+        client.ask(&["SADD", "k"]);
+        daemon.signal("TERM");
+        let log = daemon.ended().log;
+        let served = log.lines().find(|line| line.contains(r#""Served""#)).expect(&log);
+        let sqlite = Connection::open_in_memory().unwrap();
+        let count = |field: &str| -> u32 {
+            let count = format!("SELECT json_extract(?1, '$.fields.{field}')");
+            sqlite.query_row(&count, [served], |row| row.get(0)).unwrap()
+        };
+        // RESETSTAT itself counts.
+        assert_eq!((count("requests"), count("errors"), count("commits")), (3, 1, 1), "{served}");
+    }
+
+    #[test]
     fn says_why_the_daemon_ended_as_json_too() {
         let home = Home::with_options(&["--logformat", "json"]);
         fs::create_dir(home.data_file()).unwrap();

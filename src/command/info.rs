@@ -237,8 +237,15 @@ fn stats(fields: &mut Fields, environment: &Environment) {
     let stats = &environment.stats;
     fields.add("total_connections_received", stats.connections_received.get());
     fields.add("total_commands_processed", stats.commands_processed());
+    fields.add("instantaneous_ops_per_sec", stats.rates.commands.load(Relaxed));
     fields.add("total_net_input_bytes", stats.net_input_bytes.get());
     fields.add("total_net_output_bytes", stats.net_output_bytes.get());
+    for (name, bytes) in [
+        ("instantaneous_input_kbps", &stats.rates.input_bytes),
+        ("instantaneous_output_kbps", &stats.rates.output_bytes),
+    ] {
+        fields.add(name, format_args!("{:.2}", bytes.load(Relaxed) as f64 / 1024.0));
+    }
     fields.add("rejected_connections", stats.connections_rejected.get());
     fields.add("expired_keys", stats.expired_keys.get());
     fields.add("evicted_keys", 0);
@@ -386,6 +393,19 @@ mod tests {
             let (_, behind) = report.split_once(field).unwrap();
             let value = behind.strip_prefix(':').and_then(|value| value.lines().next()).unwrap();
             assert!(value.parse::<u64>().is_ok(), "{field}:{value}");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_in_the_last_second_shows_in_the_units_of_redis() {
+        let environment = environment(None);
+        environment.stats.rates.commands.store(7, Relaxed);
+        environment.stats.rates.input_bytes.store(1_536, Relaxed);
+        let text = report(&environment, "INFO stats");
+        for line in
+            ["instantaneous_ops_per_sec:7", "instantaneous_input_kbps:1.50", "instantaneous_output_kbps:0.00"]
+        {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
     }
 

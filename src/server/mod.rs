@@ -1,6 +1,6 @@
 //! The server as a whole: accept, cap, and end in order.
 //!
-//! Where TLS is spoken, a handshake comes first (`handshakes.rs`). Beside that, its supervisor is told how it is (`supervised.rs`), and the configuration is read anew (`reload.rs`).
+//! Where TLS is spoken, a handshake comes first (`handshakes.rs`). Beside that, its supervisor is told how it is (`supervised.rs`), the log how much was asked of it (`served.rs`), and the configuration is read anew (`reload.rs`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,11 +36,13 @@ use crate::systemd::Notifier;
 use crate::tls::Tls;
 
 use self::handshakes::Handshakes;
+use self::served::Served;
 
 pub use self::reload::{Reload, Reread};
 
 mod handshakes;
 mod reload;
+mod served;
 mod supervised;
 
 /// Changes the least important messages that are logged. An error is text for the client.
@@ -184,7 +186,7 @@ pub async fn run(
         shutdown: watch::Sender::new(false),
         repeated: Repeated::default(),
     });
-    tokio::spawn(housekeeping(Arc::clone(&services), Arc::clone(&tls)));
+    let housekeeping = tokio::spawn(housekeeping(Arc::clone(&services), Arc::clone(&tls)));
     let notifier = Arc::new(options.notifier);
     let mut beside = JoinSet::new();
     beside.spawn(supervised::report(Arc::clone(&services), Arc::clone(&notifier)));
@@ -229,6 +231,9 @@ pub async fn run(
     }
     journal.close();
     finish.done().await;
+    if let Ok(mut served) = housekeeping.await {
+        served.tell(&services.environment.stats, Instant::now());
+    }
     tracing::info!("Bye");
     Ok(())
 }
@@ -319,24 +324,26 @@ impl Concerned {
 }
 
 /// Once a second until the server ends: ends the connections of clients that were idle for too long, and looks at how much
-/// memory is in use, for its peak, and at the files of TLS.
-async fn housekeeping(services: Arc<Services>, tls: Arc<Tls>) {
+/// memory is in use, for its peak, at what was served, and at the files of TLS. Returns what was served by then.
+async fn housekeeping(services: Arc<Services>, tls: Arc<Tls>) -> Served {
+    let mut served = Served::begin(Instant::now());
     let mut shutdown = services.shutdown.subscribe();
     let mut seconds = tokio::time::interval(HOUSEKEEPING);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            _ = shutdown.wait_for(|&is_ending| is_ending) => return,
+            _ = shutdown.wait_for(|&is_ending| is_ending) => return served,
             _ = seconds.tick() => {}
         }
-        let Environment { clients, settings, .. } = &*services.environment;
+        let Environment { clients, settings, stats, .. } = &*services.environment;
+        served.look(stats, Instant::now());
         clients.tick();
         if let Some(timeout) = settings.timeout_seconds() {
             clients.end_idle(timeout);
         }
         let _ = memory::peak();
-        look_after(&tls, &services.environment.stats).await;
+        look_after(&tls, stats).await;
     }
 }
 
