@@ -349,6 +349,7 @@ impl JournalFile {
         self.end.spaces = reader.spaces();
         find_end(&self.connection, &self.path, &reader)?;
         count_free_pages(&self.connection, &self.path)?;
+        try_to_append(&self.connection, &self.path)?;
         // From here on the file is known to be sound, and may be written to.
         self.prepare_for_writing()?;
         self.measure().map_err(|error| OpenError::Io { path: self.path.clone(), what: error.to_string() })?;
@@ -925,6 +926,19 @@ pub(super) fn count_free_pages(connection: &Connection, path: &Path) -> Result<(
     }
     let what = format!("{free_pages} of its {pages} pages are said to be free");
     Err(OpenError::Damaged { path: path.into(), what })
+}
+
+/// Whether the page where the next row goes can take one, which reading all rows doesn't tell: a row is put there, and taken
+/// back, in memory. What isn't damage (another program's lock, a full disk) is no reason not to start.
+fn try_to_append(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let tried = connection.execute_batch(&format!("BEGIN IMMEDIATE; {INSERT}(6, NULL, 0, NULL, NULL, 0)"));
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK").map_err(|error| unreadable(path, &error))?;
+    }
+    match tried.map_err(|error| unreadable(path, &error)) {
+        Err(damaged @ OpenError::Damaged { .. }) => Err(damaged),
+        _ => Ok(()),
+    }
 }
 
 /// A time in milliseconds since 1970, for people.

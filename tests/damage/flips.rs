@@ -50,6 +50,20 @@ fn a_bit_of_a_file_beside_its_log_changes_nothing_unnoticed() {
     flip(&files, &state, &mut random, rounds(120), "with a log");
 }
 
+/// Found by flipping bits: all of it could be read, and nothing was written any more.
+#[test]
+fn a_page_that_can_not_take_the_next_row_is_refused() {
+    let mut random = random();
+    let (running, _) = written(3, SyncPolicy::Always, &mut random);
+    let mut files = running.stop();
+    // The third page is all that the table has yet; behind a page's kind stands where its first free block is.
+    let page = 2 * 4096;
+    assert_eq!(files.data[page], 13, "a leaf of a table");
+    files.data[page + 1..page + 3].copy_from_slice(&u16::MAX.to_be_bytes());
+    let error = files.open().map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
 /// Found by fuzzing: the difference of both counts was taken as it came.
 #[test]
 fn more_free_pages_than_pages_are_refused() {
