@@ -196,9 +196,9 @@ impl Users {
         let requirepass = self.lock();
         let plain = Rules::all(self.catalogue).with_password(*requirepass);
         let is_said = |user: &User| user.name() == DEFAULT_USER.as_bytes() && *user.rules() == plain;
-        let text = |user: &User| match String::from_utf8(user.describe()) {
-            Ok(line) => Ok(line.strip_prefix("user ").unwrap_or(&line).to_owned()),
-            Err(_) => Err(format!("user {}: it is not UTF-8", printable(user.name()))),
+        let text = |user: &User| {
+            let line = String::from_utf8(user.describe_without_keyword());
+            line.map_err(|_| format!("user {}: it is not UTF-8", printable(user.name())))
         };
         self.list().iter().filter(|user| !is_said(user)).map(|user| text(user)).collect()
     }

@@ -56,7 +56,12 @@ impl User {
     /// The line that stands for it in ACL LIST and in a file.
     #[must_use]
     pub fn describe(&self) -> Vec<u8> {
-        [&b"user "[..], &self.name, b" ", &self.rules.describe()].concat()
+        [&b"user "[..], &self.describe_without_keyword()].concat()
+    }
+
+    /// The same as the configuration has it: behind the keyword.
+    pub(super) fn describe_without_keyword(&self) -> Vec<u8> {
+        [&self.name, &b" "[..], &self.rules.describe()].concat()
     }
 }
 
